@@ -1,0 +1,57 @@
+/** Every command: what it is for, and where it lives. A command's file is loaded when it is called, so that help comes fast. */
+import type { Command } from 'commander'
+
+export interface Entry {
+  readonly name: string
+  readonly summary: string
+  readonly load: () => Promise<Command>
+}
+
+const entry = (name: string, summary: string, load: () => Promise<Command>): Entry => ({
+  name,
+  summary,
+  load,
+})
+
+export const entries: readonly Entry[] = [
+  entry('demo', 'run everything on this machine and show what comes out', async () =>
+    (await import('./commands/demo.ts')).demoCommand(),
+  ),
+  entry('services', 'start, stop or show local Kafka and Redis', async () =>
+    (await import('./commands/services.ts')).servicesCommand(),
+  ),
+  entry('worker', 'run worker processes of a pipeline under their supervisor', async () =>
+    (await import('./commands/worker.ts')).workerCommand(),
+  ),
+  entry('coordinator', 'run the process that assigns slots to workers', async () =>
+    (await import('./commands/coordinator.ts')).coordinatorCommand(),
+  ),
+  entry('run', 'run a pipeline under another name, from a point of your choice', async () =>
+    (await import('./commands/run.ts')).runCommand(),
+  ),
+  entry('audit', 'count the fate of every input record from outside', async () =>
+    (await import('./commands/audit.ts')).auditCommand(),
+  ),
+  entry('insights', 'show the aggregates', async () =>
+    (await import('./commands/insights.ts')).insightsCommand(),
+  ),
+  entry('lint', 'check a pipeline module', async () => (await import('./commands/lint.ts')).lintCommand()),
+  entry('dry-run', 'run a pipeline on records from stdin, without a broker', async () =>
+    (await import('./commands/dry-run.ts')).dryRunCommand(),
+  ),
+  entry('topics', 'make, list and describe the topics of a pipeline', async () =>
+    (await import('./commands/topics.ts')).topicsCommand(),
+  ),
+  entry('generate', 'produce made-up user logins', async () =>
+    (await import('./commands/generate.ts')).generateCommand(),
+  ),
+  entry('send', 'produce records from stdin, one a line', async () =>
+    (await import('./commands/send.ts')).sendCommand(),
+  ),
+  entry('tail', 'print committed records of a topic', async () =>
+    (await import('./commands/tail.ts')).tailCommand(),
+  ),
+  entry('settings', 'show the settings that count and where they come from', async () =>
+    (await import('./commands/settings.ts')).settingsCommand(),
+  ),
+]

@@ -1,0 +1,136 @@
+/** Builds a coordinator with all that it needs. The one place where the parts of a coordinator process meet. */
+
+import type { Redis } from 'ioredis'
+import { systemClock } from '../cluster/actor/clock.ts'
+import type { EventBus } from '../cluster/events.ts'
+import { ensureClusterTopic } from '../cluster/kafka/admin.ts'
+import { kafkaClient } from '../cluster/kafka/client.ts'
+import { kafkaPlanLog } from '../cluster/kafka/plan-log.ts'
+import type { Topology } from '../cluster/kafka/topology.ts'
+import { TransactionWriter } from '../cluster/kafka/writer.ts'
+import { clusterTopic, coordinatorTransactionalId } from '../cluster/protocol/names.ts'
+import { closeRedis, connectRedis } from '../cluster/redis/client.ts'
+import { type Keys, keysOf } from '../cluster/redis/keys.ts'
+import { redisLeases } from '../cluster/redis/lease.ts'
+import { viewReader } from '../cluster/redis/views-read.ts'
+import { redisWorkers } from '../cluster/redis/workers.ts'
+import type { Settings } from '../cluster/settings.ts'
+import { type Coordinator, startCoordinator } from '../coordinator/coordinator.ts'
+import { serveHttp } from '../coordinator/http.ts'
+import { publishInsights } from '../coordinator/insights.ts'
+import { combiners, insightsSender } from './coordinator-insights.ts'
+import { connectTopology } from './host.ts'
+
+export interface CoordinatorHostOptions {
+  readonly id: string
+  readonly events: EventBus
+  readonly signal?: AbortSignal
+}
+
+export interface CoordinatorHost {
+  readonly coordinator: Coordinator
+  readonly port: number
+  /** Resolves when the signal aborts; rejects when the coordinator has failed. */
+  until(signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
+
+/** @throws MillraceError whatever keeps it from starting */
+export const hostCoordinator = async (
+  settings: Settings,
+  { id, events, signal }: CoordinatorHostOptions,
+): Promise<CoordinatorHost> => {
+  await using begun = new AsyncDisposableStack()
+  const redis = begun.adopt(await connectRedis(settings, { events, ...(signal && { signal }) }), closeRedis)
+  await ensureTopic(settings)
+  const topology = begun.adopt(await connectTopology(settings, 'home'), ({ connections }) =>
+    connections.close(),
+  )
+  const coordinator = startCoordinator({
+    ...overRedis(redis, keysOf(settings.clusterId)),
+    id,
+    log: planLog(settings, topology, events, () => coordinator.leads()),
+    clock: systemClock,
+    events,
+    leaseMs: settings.lease,
+  })
+  begun.defer(() => coordinator.stop())
+  begun.use(publishing(settings, redis, coordinator, events))
+  const http = begun.adopt(await serveHttp(settings.httpPort, coordinator.status), (server) => server.close())
+  const all = begun.move()
+  return {
+    coordinator,
+    port: http.port,
+    until: (until) => untilEnd(coordinator, until),
+    close: () => all.disposeAsync(),
+  }
+}
+
+/** Closed windows, by whoever leads. */
+const publishing = (
+  settings: Settings,
+  redis: Redis,
+  coordinator: Coordinator,
+  events: EventBus,
+): AsyncDisposable => {
+  const sender = insightsSender(settings)
+  const actor = publishInsights({
+    clock: systemClock,
+    events,
+    reader: viewReader(redis, keysOf(settings.clusterId)),
+    leads: () => coordinator.status().leading,
+    pipelines: () => coordinator.status().plans,
+    combineFor: combiners(settings, events),
+    send: sender.send,
+  })
+  return {
+    async [Symbol.asyncDispose]() {
+      await actor.stop()
+      await sender[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const overRedis = (redis: Redis, keys: Keys) => {
+  const views = viewReader(redis, keys)
+  return {
+    leases: redisLeases(redis, keys),
+    workers: redisWorkers(redis, keys),
+    viewEpoch: async (pipeline: string) =>
+      Math.max(0, ...(await views.heads(pipeline)).map(({ epoch }) => epoch)),
+  }
+}
+
+const planLog = (settings: Settings, topology: Topology, events: EventBus, mayFence: () => boolean) => {
+  const { topicPrefix, transactionTimeout, requestTimeout } = settings
+  const transactionalId = coordinatorTransactionalId(topicPrefix)
+  const writer = new TransactionWriter(topology, {
+    transactionalId,
+    transactionTimeout,
+    requestTimeout,
+    mayFence,
+  })
+  const notice = (detail: string) => events.emit('skipped', { detail })
+  return kafkaPlanLog({ topology, topic: clusterTopic(topicPrefix), notice }, writer)
+}
+
+const ensureTopic = async (settings: Settings) => {
+  const admin = kafkaClient(settings, 'home').admin()
+  await admin.connect()
+  try {
+    await ensureClusterTopic(admin, settings)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+const untilEnd = async (coordinator: Coordinator, signal: AbortSignal) => {
+  const interrupted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  const failed = coordinator.stopped.then((ending) => {
+    if (ending.why === 'failed') throw ending.error
+  })
+  await Promise.race([interrupted, failed])
+}

@@ -1,0 +1,39 @@
+/** The processes of a demo: coordinator here, worker processes under their supervisor; both stop with it. */
+import { randomUUID } from 'node:crypto'
+import { EventBus } from '../../cluster/events.ts'
+import type { Settings } from '../../cluster/settings.ts'
+import type { Supervisor } from '../../workers/supervisor.ts'
+import { type CoordinatorHost, hostCoordinator } from '../coordinator-host.ts'
+import { logEvents } from '../log.ts'
+import { note } from '../output.ts'
+import { settingsEnv } from '../settings-env.ts'
+import { superviseWorkers } from '../supervise-workers.ts'
+
+export interface DemoCluster {
+  readonly coordinator: CoordinatorHost
+  readonly supervisor: Supervisor
+  stop(): Promise<void>
+}
+
+const WORKERS = 2
+
+/** @param secrets the pipeline's options that the demo made up, by variable */
+export const startDemoCluster = async (
+  settings: Settings,
+  secrets: Readonly<Record<string, string>>,
+): Promise<DemoCluster> => {
+  const events = new EventBus()
+  // The status line tells what goes well.
+  const logLevel = settings.logLevel === 'info' ? 'warn' : settings.logLevel
+  logEvents(events, logLevel, 'coordinator', note)
+  const coordinator = await hostCoordinator(settings, { id: `demo-${randomUUID().slice(0, 8)}`, events })
+  const supervisor = superviseWorkers(settings, {
+    processes: WORKERS,
+    env: { ...process.env, ...secrets, ...settingsEnv({ ...settings, logLevel }) },
+  })
+  const stop = async () => {
+    await supervisor.stop()
+    await coordinator.close()
+  }
+  return { coordinator, supervisor, stop }
+}

@@ -1,0 +1,168 @@
+/** Builds a worker with all that it needs: connections, topics, Redis. The one place where the parts of a worker process meet. */
+import type { Redis } from 'ioredis'
+import { MillraceError } from '../cluster/errors.ts'
+import type { EventBus } from '../cluster/events.ts'
+import { ensureTopics } from '../cluster/kafka/admin.ts'
+import { kafkaClient, kafkaConfig, type Which } from '../cluster/kafka/client.ts'
+import { asMillraceError } from '../cluster/kafka/failures.ts'
+import { Connections } from '../cluster/kafka/seam.ts'
+import { Topology } from '../cluster/kafka/topology.ts'
+import { type Names, namesOf } from '../cluster/protocol/names.ts'
+import { closeRedis, connectRedis } from '../cluster/redis/client.ts'
+import { type Keys, keysOf } from '../cluster/redis/keys.ts'
+import { viewPublisher } from '../cluster/redis/views.ts'
+import { viewReader } from '../cluster/redis/views-read.ts'
+import type { Environment, Settings } from '../cluster/settings.ts'
+import { loadPipeline } from '../pipelines/api/load.ts'
+import { resolveOptions } from '../pipelines/api/options.ts'
+import { Worker } from '../workers/worker.ts'
+import { type StartPoint, startOffsets } from './tail.ts'
+
+export interface HostOptions {
+  /** Shipped name or path. */
+  readonly pipeline: string
+  readonly worker: string
+  readonly env: Environment
+  readonly events: EventBus
+  /** Runs the pipeline under another name: own state, own output topics. */
+  readonly as?: string
+  readonly from?: StartPoint
+  readonly to?: StartPoint
+  /** False while the own lease is not fresh; absent without a coordinator. */
+  readonly mayFence?: () => boolean
+}
+
+export interface Host {
+  readonly worker: Worker
+  readonly redis: Redis
+  readonly names: Names
+  readonly name: string
+  readonly slots: number
+  readonly input: Topology
+  readonly home: Topology
+  /** Where the run ends, by partition; absent where it does not. */
+  readonly to?: ReadonlyMap<number, number>
+  /** After the worker has stopped. */
+  close(): Promise<void>
+}
+
+/** Produce sockets per leader: a broker answers one connection's requests in order, so shards share a few. */
+const LANES = 3
+/** kafka.apache.org/protocol: AddPartitionsToTxn v4 came with server-side verification. */
+const ADD_PARTITIONS = 24
+const VERIFIED_VERSION = 4
+
+/** Names of a pipeline run under another name: whatever it writes is apart from the original's. */
+export const renamed = (topics: { input: string; output?: string; deadLetters: string }, as: string) => ({
+  input: topics.input,
+  ...(topics.output === undefined ? {} : { output: `${topics.output}-${as}` }),
+  deadLetters: `${topics.deadLetters}-${as}`,
+})
+
+/** @param clientId what the brokers' own logs and quotas call this process */
+export const connectTopology = async (
+  settings: Settings,
+  which: Which,
+  clientId = 'millrace',
+): Promise<Topology> => {
+  const connections = new Connections({ ...kafkaConfig(settings, which), clientId })
+  try {
+    await connections.connect()
+  } catch (error) {
+    await connections.close()
+    throw asMillraceError(error, kafkaConfig(settings, which).brokers as string[])
+  }
+  return new Topology(connections)
+}
+
+/** @throws MillraceError whatever keeps a worker from starting, before anything is half made */
+export const hostWorker = async (settings: Settings, options: HostOptions): Promise<Host> => {
+  const { pipeline, url } = await loadPipeline(options.pipeline)
+  if (pipeline.topics.output === undefined)
+    throw new MillraceError('pipeline-load', `pipeline ${pipeline.name} has no output topic`, {
+      remedy: 'name one in its topics: a pipeline of insights alone cannot be run yet',
+    })
+  const name = options.as ?? pipeline.name
+  const names = namesOf(
+    name,
+    options.as === undefined ? pipeline.topics : renamed(pipeline.topics, options.as),
+    settings.topicPrefix,
+  )
+  const pipelineOptions = resolveOptions(pipeline, options.env)
+  const redis = await connectRedis(settings, { events: options.events })
+  const input = await connectTopology(settings, 'input', options.worker)
+  const lanes = await Promise.all(
+    Array.from({ length: LANES }, () => connectTopology(settings, 'home', options.worker)),
+  )
+  const [home] = lanes
+  if (home === undefined) throw new Error('no lanes')
+  await requireVerification(home)
+  const admins = {
+    input: kafkaClient(settings, 'input').admin(),
+    home: kafkaClient(settings, 'home').admin(),
+  }
+  await Promise.all([admins.input.connect(), admins.home.connect()])
+  const { slots, topics, input: inputTopic } = await ensureTopics(admins, names, settings)
+  await Promise.all([input.topic(names.input), ...lanes.map((lane) => lane.refresh(names.state))])
+  const { topicId: stateTopicId } = await home.topic(names.state)
+  const keys = keysOf(settings.clusterId)
+  const soloEpoch = options.mayFence === undefined ? await epochAbove(redis, keys, name) : undefined
+  const bounds = await boundsOf(input, names.input, options)
+  const worker = new Worker({
+    ...bounds,
+    settings,
+    pipeline,
+    url,
+    options: pipelineOptions,
+    names,
+    name,
+    worker: options.worker,
+    input,
+    lanes: [home, ...lanes.slice(1)],
+    admin: admins.input,
+    inputTopic,
+    topics,
+    slots,
+    stateTopicId,
+    views: (slot, epoch) =>
+      viewPublisher(redis, keys, { pipeline: name, slot, stateTopicId, epoch: soloEpoch ?? epoch }),
+    mayFence: options.mayFence ?? (() => true),
+    events: options.events,
+  })
+  const close = async () => {
+    await Promise.all([
+      admins.input.disconnect(),
+      admins.home.disconnect(),
+      input.connections.close(),
+      ...lanes.map((lane) => lane.connections.close()),
+    ])
+    closeRedis(redis)
+  }
+  return { ...(bounds.to && { to: bounds.to }), worker, redis, names, name, slots, input, home, close }
+}
+
+/** Without a coordinator nobody counts epochs: whoever starts a run decides, also over parts of a state that was given up. */
+const epochAbove = async (redis: Redis, keys: Keys, name: string): Promise<number> => {
+  const heads = await viewReader(redis, keys).heads(name)
+  return 1 + Math.max(0, ...heads.map(({ epoch }) => epoch))
+}
+
+/** Offsets of the points that the run is bounded by. */
+const boundsOf = async (input: Topology, topic: string, { from, to }: HostOptions) => {
+  const ends = await input.ends(topic, [...(await input.topic(topic)).partitions.keys()])
+  return {
+    ...(from && { from: await startOffsets(input, topic, ends, from) }),
+    ...(to && { to: await startOffsets(input, topic, ends, to) }),
+  }
+}
+
+const requireVerification = async (home: Topology): Promise<void> => {
+  for (const nodeId of home.connections.nodeIds()) {
+    const versions = await home.connections.versions(nodeId)
+    if ((versions[ADD_PARTITIONS]?.maxVersion ?? 0) < VERIFIED_VERSION)
+      throw new MillraceError(
+        'kafka-too-old',
+        `broker ${nodeId} lacks AddPartitionsToTxn v${VERIFIED_VERSION}: a zombie's late write could join its successor's transaction`,
+      )
+  }
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+/**
+ * The program's entry, on any Node from 18 on: where this one is older than Millrace needs, the same command runs on the Node 24 of
+ * node_modules (after a set-up, where a fresh clone has none). Only Node's builtins here.
+ * Law: no process stays behind. Whoever started us may die without a word to us: that counts as SIGTERM.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+const OLDEST_NODE = 24
+/** kafkajs on Node 24 (its issue 1751): one warning a process, without harm. */
+const FLAG = '--disable-warning=TimeoutNegativeWarning'
+
+const args = process.argv.slice(2)
+const terminate = () => process.kill(process.pid, 'SIGTERM')
+
+/** Runs the command in a child with our stdio, passes signals on, and ends as it ends. The channel tells the child of our death. */
+const runOn = (node) => {
+  const stdio = ['inherit', 'inherit', 'inherit', 'ipc']
+  const child = spawn(node, [FLAG, fileURLToPath(import.meta.url), ...args], { stdio })
+  for (const name of ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']) process.on(name, () => child.kill(name))
+  // On a terminal Ctrl-C reaches the child by itself; passed on, it would look like a second one.
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
+  child.on('error', (error) => fail(`${node} does not start: ${error.message}`))
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))
+}
+
+const fail = (why) => {
+  process.stderr.write(`millrace: ${why}\n`)
+  process.exit(1)
+}
+
+/** npm 10 and 11 die of SIGTERM without passing it on. */
+const watchNpm = () => {
+  const starter = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === starter) return
+    clearInterval(timer)
+    terminate()
+  }, 250)
+  timer.unref()
+}
+
+const runHere = async () => {
+  if (process.channel) {
+    process.once('disconnect', terminate)
+    process.channel.unref()
+  }
+  const { main } = await import('./main.ts')
+  const code = await main(args)
+  // What is still on its way to a pipe gets out first.
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+}
+
+const inProject = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url))
+
+const run = async () => {
+  const isOld = Number(process.versions.node.split('.')[0]) < OLDEST_NODE
+  const isFreshClone = existsSync(inProject('package-lock.json')) && !existsSync(inProject('node_modules'))
+  if (!isOld && !isFreshClone) return runHere()
+  const { nodeOfProject, setUp } = await import('../scripts/setup.mjs')
+  if (isFreshClone || nodeOfProject() === undefined) setUp()
+  return isOld ? runOn(nodeOfProject()) : runHere()
+}
+
+if (process.env.npm_command !== undefined) watchNpm()
+try {
+  await run()
+} catch (error) {
+  fail(error.message)
+}

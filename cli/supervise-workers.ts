@@ -1,0 +1,26 @@
+/** The supervisor of this machine's worker processes, as `worker` and `demo` start it. */
+import type { Settings } from '../cluster/settings.ts'
+import { type Supervisor, startSupervisor } from '../workers/supervisor.ts'
+import { note } from './output.ts'
+
+/** The drain's own deadline comes first; the supervisor kills a little later. */
+const KILL_AFTER_MS = 1500
+const BACKOFF = { firstMs: 200, maxMs: 10_000 }
+
+export interface WorkersToSupervise {
+  readonly processes: number
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly onReady?: (index: number, pid: number) => void
+}
+
+export const superviseWorkers = (settings: Settings, options: WorkersToSupervise): Supervisor =>
+  startSupervisor({
+    ...options,
+    entry: new URL('./worker-process.ts', import.meta.url),
+    graceMs: settings.grace + KILL_AFTER_MS,
+    rules: { budget: { restarts: settings.restarts, windowMs: settings.restartWindow }, backoff: BACKOFF },
+    // kafkajs on Node 24 would warn in each process.
+    execArgv: ['--disable-warning=TimeoutNegativeWarning'],
+    onRestart: (index, reason, waitMs) =>
+      note(`worker process ${index + 1} ended (${reason}); starts again in ${waitMs} ms`),
+  })

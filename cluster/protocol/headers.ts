@@ -1,0 +1,32 @@
+/** Record headers that Millrace writes. Outputs carry ORIGIN (and LATE, ORIGINAL_TIMESTAMP where they apply); dead letters all the rest. */
+export const HEADER = {
+  /** `topic/partition/offset` of the input record: what the audit counts. */
+  origin: 'millrace-origin',
+  /** Comma separated names of the windowed aggregates that left this record out as late. */
+  late: 'millrace-late',
+  /** Epoch ms of the input where the broker would refuse it and it was clamped to the time of writing. */
+  originalTimestamp: 'millrace-timestamp',
+  pipeline: 'millrace-pipeline',
+  errorCode: 'millrace-error-code',
+  errorMessage: 'millrace-error-message',
+  attempts: 'millrace-attempts',
+  failedAt: 'millrace-failed-at',
+  replays: 'millrace-replays',
+  /** On a letter that was too large to carry its record: sha256 of the value, hex. */
+  valueSha256: 'millrace-value-sha256',
+} as const
+
+export interface Origin {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+export const formatOrigin = (o: Origin): string => `${o.topic}/${o.partition}/${o.offset}`
+
+/** Undefined where the text is not an origin. */
+export const parseOrigin = (text: string): Origin | undefined => {
+  const match = /^(.+)\/(\d+)\/(\d+)$/.exec(text)
+  if (match?.[1] === undefined) return undefined
+  return { topic: match[1], partition: Number(match[2]), offset: Number(match[3]) }
+}

@@ -1,0 +1,47 @@
+/**
+ * Every Kafka name that Millrace derives, in one place. `prefix` (setting `topicPrefix`) keeps several
+ * installations on one Kafka cluster apart; it stands before every topic, group and transactional id.
+ */
+export interface Names {
+  readonly input: string
+  /** Absent where a pipeline has no output topic. */
+  readonly output: string | undefined
+  readonly deadLetters: string
+  readonly state: string
+  readonly drops: string
+  readonly retried: string
+  /** The consumer group that mirrors the positions, for lag tools only. */
+  readonly group: string
+  transactionalId(slot: number): string
+}
+
+export interface TopicNames {
+  readonly input: string
+  readonly output?: string
+  readonly deadLetters: string
+}
+
+export const namesOf = (pipeline: string, topics: TopicNames, prefix = ''): Names => {
+  const own = `${prefix}millrace.${pipeline}`
+  return {
+    input: prefix + topics.input,
+    output: topics.output === undefined ? undefined : prefix + topics.output,
+    deadLetters: prefix + topics.deadLetters,
+    state: `${own}.state`,
+    drops: `${own}.drops`,
+    retried: `${own}.retried`,
+    group: own,
+    transactionalId: (slot) => `${own}.${slot}`,
+  }
+}
+
+/** The plan of each pipeline and what people ordered. */
+export const clusterTopic = (prefix = ''): string => `${prefix}millrace.cluster`
+
+export const coordinatorTransactionalId = (prefix = ''): string => `${prefix}millrace.coordinator`
+
+/** Cluster-wide insights of closed windows, published by the leading coordinator. */
+export const insightsTopic = (pipeline: string, prefix = ''): string => `${prefix}${pipeline}-insights`
+
+/** Partition p belongs to slot p mod slots. */
+export const slotOf = (partition: number, slots: number): number => partition % slots

@@ -1,0 +1,54 @@
+/** What travels between coordinator and workers. Plans and orders live in the cluster topic (compacted, one partition), reports and leases in Redis. */
+export const PROTOCOL_VERSION = 1
+
+/** Key `plan/<pipeline>` of the cluster topic. */
+export interface PlanRecord {
+  readonly version: number
+  readonly pipeline: string
+  readonly epoch: number
+  readonly slots: number
+  /** Owner of each slot by index; null while a slot is being released or nobody lives. */
+  readonly owners: readonly (string | null)[]
+  /** Slot -> the worker that still has to let go of it, and the epoch that took it away. Such a slot has no owner. */
+  readonly releasing?: Readonly<Record<string, { readonly worker: string; readonly since: number }>>
+  readonly leader: string
+}
+
+export type SlotState = 'claiming' | 'running' | 'releasing' | 'halted' | 'fenced'
+
+/** What a worker says of one slot, once a second. */
+export interface SlotReport {
+  readonly slot: number
+  readonly state: SlotState
+  /** Why it waits or halted; empty while it runs. */
+  readonly reason: string
+  /** Plan epoch under which the slot was claimed. */
+  readonly epoch: number
+  readonly partitions: readonly { readonly partition: number; readonly next: number; readonly lag: number }[]
+  readonly recordsPerSecond: number
+  readonly cpuMsPerSecond: number
+  readonly counters: {
+    readonly done: number
+    readonly dead: number
+    readonly dropped: number
+    readonly late: number
+    readonly parked: number
+  }
+}
+
+/** A worker's lease: a Redis key with a time to live; its value is this. */
+export interface WorkerReport {
+  readonly version: number
+  readonly worker: string
+  readonly pipeline: string
+  readonly slots: number
+  readonly host: string
+  readonly pid: number
+  readonly startedAt: number
+  /** Highest plan epoch this worker has fully applied: what that plan took from it is released. */
+  readonly appliedEpoch: number
+  readonly owned: readonly SlotReport[]
+  readonly draining: boolean
+  /** How much it can carry beside the others (its pool threads); 1 where it says nothing. */
+  readonly capacity?: number
+}

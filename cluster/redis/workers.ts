@@ -1,0 +1,41 @@
+/** Who lives: each worker's lease is its report under a time to live. Reports of another protocol version are left out. */
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import type { WorkerReport } from '../protocol/plan.ts'
+import { parseReport } from '../protocol/report.ts'
+import type { Keys } from './keys.ts'
+import { runScript, scripts } from './scripts.ts'
+
+export interface Roster {
+  /** A changed one tells that Redis was emptied: nobody's absence means anything yet. */
+  readonly generation: string
+  readonly live: readonly WorkerReport[]
+  /** Workers that left by themselves: they hold nothing. */
+  readonly left: ReadonlySet<string>
+}
+
+export interface Workers {
+  renew(report: WorkerReport, ttlMs: number): Promise<void>
+  leave(worker: string): Promise<void>
+  read(): Promise<Roster>
+}
+
+const REMEMBER_LEFT_MS = 7 * 24 * 3_600_000
+
+export const redisWorkers = (redis: Redis, keys: Keys): Workers => ({
+  async renew(report, ttlMs) {
+    const own = [keys.worker(report.worker), keys.workers, keys.left]
+    await runScript(redis, scripts.workerRenew, own, [report.worker, JSON.stringify(report), ttlMs])
+  },
+  async leave(worker) {
+    const own = [keys.worker(worker), keys.workers, keys.left]
+    await runScript(redis, scripts.workerLeave, own, [worker, REMEMBER_LEFT_MS])
+  },
+  async read() {
+    const own = [keys.workers, keys.left, keys.generation]
+    const reply = await runScript(redis, scripts.workersRead, own, [keys.workerPrefix, randomUUID()])
+    const [generation, reports, left] = reply as [string, string[], string[]]
+    const live = reports.map(parseReport).filter((report) => report !== undefined)
+    return { generation, live: live.sort((a, b) => (a.worker < b.worker ? -1 : 1)), left: new Set(left) }
+  },
+})

@@ -1,0 +1,70 @@
+/** What a user writes: one module that exports a pipeline. Plain data and pure functions; loaded by threads, tests and tools alike. */
+import type { Static, TObject } from 'typebox'
+import type { TopicNames } from '../../cluster/protocol/names.ts'
+import type { Aggregates } from './aggregates.ts'
+import type { Verdict } from './outcome.ts'
+
+export type RecordHeaders = readonly (readonly [name: string, value: Uint8Array | null])[]
+
+/** One record as the caller of `execute` hands it over. Getters are welcome: what nobody reads is never made. */
+export interface Input {
+  readonly key: Uint8Array | null
+  /** Parsed on first use. */
+  readonly headers: RecordHeaders
+  /** Epoch ms of the Kafka record. */
+  readonly timestamp: number
+  readonly origin: { readonly topic: string; readonly partition: number; readonly offset: number }
+  /** Epoch ms of processing: use it instead of Date.now(), so that tests can fix it. */
+  readonly now: number
+  /** 1 at the first run. */
+  readonly attempt: number
+  /** Aborts when the task's time is up. */
+  readonly signal: AbortSignal
+}
+
+/** What `process` is told about its record. */
+export interface Context<Options, Resources> extends Input {
+  readonly options: Options
+  readonly resources: Resources
+}
+
+export type JsonObject = { [name: string]: unknown }
+
+type Processed<V> = V | Verdict
+
+/** Functions are methods here so that a pipeline of any types is an `AnyPipeline`. */
+export interface Pipeline<
+  S extends TObject = TObject,
+  O extends TObject = TObject,
+  R = unknown,
+  V extends JsonObject = JsonObject,
+> {
+  /** Letters, digits, `.`, `_` and `-`: part of topic names and keys. */
+  readonly name: string
+  readonly topics: TopicNames
+  /** TypeBox schema of the record value; `default`s are filled in, other fields pass through. The first field that fails is the code `schema:<field>`; a `description` says what is expected. */
+  readonly schema: S
+  /** TypeBox schema of the pipeline's own options, read from MILLRACE_OPTION_<NAME>. `secret: true` on one hides it and lets demo and dry-run make one. */
+  readonly options?: O
+  /** Runs once per thread. */
+  setup?(options: Static<O>): R | Promise<R>
+  /**
+   * One record to one value, or `retry(code)`, `dead(code)`, `drop(code)`. The record belongs to it, and the value it
+   * returns is given away: masks change it in place. Without it the checked record is the value.
+   */
+  process?(record: Static<S>, ctx: Context<Static<O>, R>): Processed<V> | Promise<Processed<V>>
+  /** Field -> what is shown of it; run after `process`, before anything is written, and on dead letters' previews. */
+  readonly masks?: Readonly<Record<string, (value: string) => string>>
+  /** Epoch ms of the event, from the OUTPUT value (so that the audit can recount); default: the record's timestamp. */
+  eventTime?(value: V): number
+  readonly aggregates?: Aggregates
+  /** Mends the raw value of a dead letter, or undefined where it cannot. */
+  repair?(value: JsonObject, code: string): JsonObject | undefined
+}
+
+export type AnyPipeline = Pipeline
+
+/** Types flow from the schema to `process` to the output. Checks nothing: `lint` and the loader do. */
+export const definePipeline = <S extends TObject, O extends TObject, R, V extends JsonObject>(
+  pipeline: Pipeline<S, O, R, V>,
+): Pipeline<S, O, R, V> => pipeline

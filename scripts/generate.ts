@@ -1,0 +1,42 @@
+/**
+ * Writes the pages that are made from tables: `npm run generate`. With --check it writes nothing and fails where a page
+ * is not what its table says. To add a page, add a line to `pages`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { exitCodesPage } from './pages/exit-codes.ts'
+import { recordCodesPage } from './pages/record-codes.ts'
+import { settingsPage } from './pages/settings.ts'
+
+export const pages: readonly { readonly path: string; readonly render: () => string }[] = [
+  { path: 'docs/settings.md', render: settingsPage },
+  { path: 'docs/exit-codes.md', render: exitCodesPage },
+  { path: 'docs/record-codes.md', render: recordCodesPage },
+]
+
+const fileOf = (path: string): URL => new URL(`../${path}`, import.meta.url)
+
+const current = (path: string): string | undefined => {
+  try {
+    return readFileSync(fileOf(path), 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Paths of the pages that differ from their tables. */
+export const drifted = (): readonly string[] =>
+  pages.filter(({ path, render }) => current(path) !== render()).map(({ path }) => path)
+
+const run = (check: boolean): number => {
+  const stale = drifted()
+  if (check) {
+    for (const path of stale) process.stderr.write(`${path} is not up to date; run \`npm run generate\`\n`)
+    return stale.length === 0 ? 0 : 1
+  }
+  for (const { path, render } of pages) if (stale.includes(path)) writeFileSync(fileOf(path), render())
+  process.stdout.write(stale.length === 0 ? 'every page is up to date\n' : `written: ${stale.join(', ')}\n`)
+  return 0
+}
+
+if (import.meta.main) process.exitCode = run(process.argv.includes('--check'))

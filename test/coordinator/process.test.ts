@@ -1,0 +1,191 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { sleep, systemClock } from '../../cluster/actor/clock.ts'
+import { kafkaConfig } from '../../cluster/kafka/client.ts'
+import { scan } from '../../cluster/kafka/scan.ts'
+import { Connections } from '../../cluster/kafka/seam.ts'
+import { Topology } from '../../cluster/kafka/topology.ts'
+import { insightsTopic } from '../../cluster/protocol/names.ts'
+import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
+import { keysOf } from '../../cluster/redis/keys.ts'
+import { viewPublisher } from '../../cluster/redis/views.ts'
+import { redisWorkers } from '../../cluster/redis/workers.ts'
+import { readSettings, type Settings } from '../../cluster/settings.ts'
+import type { CoordinatorStatus } from '../../coordinator/coordinator.ts'
+import { freePort } from '../support/redis.ts'
+import { reportOf } from '../support/reports.ts'
+import { uniqueName, useServices } from '../support/services.ts'
+
+const LEASE = 3000
+
+interface Process {
+  readonly child: ChildProcess
+  readonly exited: Promise<number | null>
+  lines(): string
+  status(): Promise<CoordinatorStatus>
+}
+
+let settings: Settings
+let redis: Redis
+const running: ChildProcess[] = []
+
+const start = (over: Readonly<Record<string, string>> = {}): Process => {
+  const entry = fileURLToPath(new URL('../../cli/millrace.mjs', import.meta.url))
+  const child = spawn(process.execPath, [entry, 'coordinator'], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+    env: {
+      ...process.env,
+      MILLRACE_KAFKA_BROKERS: settings.kafkaBrokers.join(','),
+      MILLRACE_REDIS_URL: settings.redisUrl,
+      MILLRACE_CLUSTER_ID: settings.clusterId,
+      MILLRACE_TOPIC_PREFIX: settings.topicPrefix,
+      MILLRACE_LEASE: `${LEASE}ms`,
+      MILLRACE_HTTP_PORT: '0',
+      ...over,
+    },
+  })
+  running.push(child)
+  let text = ''
+  const address = Promise.withResolvers<string>()
+  child.stderr.on('data', (chunk: Buffer) => {
+    text += chunk.toString()
+    const url = /http:\S+/.exec(text)?.[0]
+    if (url !== undefined) address.resolve(url)
+  })
+  const exited = once(child, 'exit').then(([code]) => code as number | null)
+  return {
+    child,
+    exited,
+    lines: () => text,
+    status: async () => (await fetch(await address.promise)).json() as Promise<CoordinatorStatus>,
+  }
+}
+
+/** Fails by the test's own timeout. */
+const until = async (
+  one: Process,
+  fits: (status: CoordinatorStatus) => boolean,
+): Promise<CoordinatorStatus> => {
+  for (;;) {
+    const status = await one.status()
+    if (fits(status)) return status
+    await sleep(systemClock, 50)
+  }
+}
+
+const firstMessage = async (topic: string): Promise<unknown> => {
+  const connections = new Connections(kafkaConfig(settings, 'home'))
+  await connections.connect()
+  const topology = new Topology(connections)
+  try {
+    for (;;) {
+      const ends = await topology.ends(topic, [0]).catch(() => new Map<number, number>())
+      const to = ends.get(0) ?? 0
+      let found: unknown
+      if (to > 0)
+        await scan(topology, { topic, partition: 0, from: 0, to }, ({ bytes, valueStart, valueEnd }) => {
+          found ??= JSON.parse(bytes.toString('utf8', valueStart, valueEnd))
+        })
+      if (found !== undefined) return found
+      await sleep(systemClock, 100)
+    }
+  } finally {
+    await connections.close()
+  }
+}
+
+beforeAll(async () => {
+  const services = await useServices()
+  const name = uniqueName('coordinator')
+  settings = readSettings(
+    {},
+    { kafkaBrokers: services.kafka, redisUrl: services.redis, clusterId: name, topicPrefix: `${name}.` },
+  )
+  redis = await connectRedis(settings)
+})
+afterAll(() => closeRedis(redis))
+afterEach(() => {
+  for (const child of running.splice(0)) child.kill('SIGKILL')
+})
+
+describe('the coordinator as a process', () => {
+  test('plans for registered workers, hands leadership over when it ends, and the standby goes on above its epochs', async () => {
+    const workers = redisWorkers(redis, keysOf(settings.clusterId))
+    const first = start()
+    await until(first, ({ leading }) => leading)
+    await workers.renew(reportOf('a'), 60_000)
+    const planned = await until(first, ({ plans }) => plans.length === 1)
+    expect(planned.plans[0]).toMatchObject({ pipeline: 'p', epoch: 1, owners: ['a', 'a', 'a', 'a'] })
+
+    const second = start()
+    await until(second, ({ sees, plans }) => sees && plans.length === 1)
+    expect((await second.status()).leading).toBe(false)
+    first.child.kill('SIGTERM')
+    expect(await first.exited).toBe(0)
+    await until(second, ({ leading }) => leading)
+
+    await workers.renew(reportOf('b'), 60_000)
+    const moving = await until(second, ({ plans }) => plans[0]?.epoch === 2)
+    expect(Object.values(moving.plans[0]?.releasing ?? {})).toEqual([
+      { worker: 'a', since: 2 },
+      { worker: 'a', since: 2 },
+    ])
+    const keeps = moving.plans[0]?.owners.flatMap((owner, slot) => (owner === 'a' ? [slot] : [])) ?? []
+    await workers.renew(reportOf('a', keeps, { appliedEpoch: 2 }), 60_000)
+    const moved = await until(second, ({ plans }) => plans[0]?.epoch === 3)
+    expect(moved.plans[0]?.owners.filter((owner) => owner === 'b')).toHaveLength(2)
+  })
+
+  test('publishes the insights of closed windows, combined over all slots', async () => {
+    const keys = keysOf(settings.clusterId)
+    const workers = redisWorkers(redis, keys)
+    const hour = 3_600_000
+    for (const slot of [0, 1]) {
+      const views = viewPublisher(redis, keys, { pipeline: 'user-login', slot, epoch: 1, stateTopicId: 't' })
+      const value = 10 + slot
+      const windows = [{ aggregate: 'logins', size: String(hour), start: 0, offset: 4, value, lifeMs: 0 }]
+      await views.publish({ windows, watermark: hour, floors: {}, full: true })
+    }
+    const leader = start()
+    await workers.renew(reportOf('u', [], { pipeline: 'user-login', slots: 2 }), 60_000)
+    await until(leader, ({ plans }) => plans.some(({ pipeline }) => pipeline === 'user-login'))
+    const topic = insightsTopic('user-login', settings.topicPrefix)
+    const insight = await firstMessage(topic)
+    expect(insight).toMatchObject({
+      pipeline: 'user-login',
+      metric: 'logins',
+      from: '1970-01-01T00:00:00.000Z',
+      value: 21,
+      offsets: { 0: 4, 1: 4 },
+    })
+  })
+
+  test('a killed leader is followed by the standby within its lease', async () => {
+    const first = start()
+    await until(first, ({ leading }) => leading)
+    const second = start()
+    await until(second, ({ sees }) => sees)
+    first.child.kill('SIGKILL')
+    const before = performance.now()
+    await until(second, ({ leading }) => leading)
+    expect(performance.now() - before).toBeLessThan(LEASE + 2000)
+  })
+
+  test('what keeps it from starting is one line and an exit code', async () => {
+    const url = `redis://127.0.0.1:${await freePort()}`
+    const unreachable = start({ MILLRACE_REDIS_URL: url, MILLRACE_START_TIMEOUT: '300ms' })
+    expect(await unreachable.exited).toBe(5)
+    expect(unreachable.lines()).toMatch(/does not answer/)
+    expect(unreachable.lines()).not.toMatch(/ {4}at /)
+
+    const holder = start()
+    await until(holder, ({ sees }) => sees)
+    const port = new URL(/http:\S+/.exec(holder.lines())?.[0] ?? '').port
+    const taken = start({ MILLRACE_HTTP_PORT: port })
+    expect(await taken.exited).toBe(2)
+    expect(taken.lines()).toMatch(/port \d+ cannot be opened/)
+  })
+})

@@ -1,0 +1,85 @@
+/** What stands at the top of the repository, and which packages do their part. */
+import { expect, test } from 'vitest'
+import { code, files, importsOf, isProduction, textOf } from './tree.ts'
+
+const folders = [
+  '.ci',
+  'audit',
+  'bench',
+  'cli',
+  'cluster',
+  'coordinator',
+  'deploy',
+  'docs',
+  'pipelines',
+  'scripts',
+  'test',
+  'workers',
+]
+const atTop = [
+  '.gitignore',
+  '.npmrc',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'LICENSE',
+  'README.md',
+  'biome.json',
+  'package-lock.json',
+  'package.json',
+  'tsconfig.json',
+  'vitest.config.ts',
+]
+
+test('the top level holds what it should and nothing else', () => {
+  const top = new Set(files.map((path) => path.split('/')[0] ?? ''))
+  expect([...top].sort()).toEqual([...folders, ...atTop].sort())
+})
+
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
+}
+const manifest = JSON.parse(textOf('package.json')) as Manifest
+
+const packageOf = (name: string): string =>
+  name
+    .split('/')
+    .slice(0, name.startsWith('@') ? 2 : 1)
+    .join('/')
+const used = new Set(
+  code
+    .filter(isProduction)
+    .flatMap(importsOf)
+    .filter(({ own, to }) => !own && !to.startsWith('node:'))
+    .map(({ to }) => packageOf(to)),
+)
+
+/** Packages the system is made of by design: the part of each stands in the README. */
+const fixed = ['kafkajs', 'piscina', 'ioredis']
+/** Move one up when production code imports it. */
+const planned: Readonly<Record<string, string>> = {
+  bullmq: 'retries: until they exist, retry(code) ends as a dead letter',
+  '@opentelemetry/api': 'telemetry: until it exists, events go to log lines and reports',
+}
+
+test.each(fixed)('%s is imported by production code', (name) => expect(used).toContain(name))
+
+test.each(Object.entries(planned))('%s is still planned (%s)', (name) => {
+  expect(used, `${name} has arrived: move it to the fixed ones`).not.toContain(name)
+  expect(textOf('README.md')).toMatch(/\| (bullmq|OpenTelemetry) \| planned: /)
+})
+
+test('production code imports exactly the dependencies, each pinned', () => {
+  expect([...used].sort()).toEqual(Object.keys(manifest.dependencies).sort())
+  for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }))
+    expect(version, name).toMatch(/^\d+\.\d+\.\d+$/)
+})
+
+test('each dependency has its line in the README and its reason in the decisions', () => {
+  for (const name of Object.keys(manifest.dependencies)) {
+    expect(textOf('README.md'), name).toMatch(
+      new RegExp(`^\\|[^|]*\\b${name.replace(/^@/, '')}\\b[^|]*\\|`, 'm'),
+    )
+    expect(textOf('docs/decisions/0008-dependencies.md'), name).toContain(name)
+  }
+})

@@ -1,0 +1,204 @@
+/**
+ * A shard on a Kafka in memory: the real takeover, ledger, commits, task code and publisher; only sockets and threads are
+ * missing. `audit` holds it to the equation of protocol P7.
+ */
+import { Type } from 'typebox'
+import { expect } from 'vitest'
+import type { Events } from '../../../cluster/events.ts'
+import { HEADER, parseOrigin } from '../../../cluster/protocol/headers.ts'
+import type { Publication, Published } from '../../../cluster/redis/views.ts'
+import { total, tumbling } from '../../../pipelines/api/aggregates.ts'
+import { definePipeline } from '../../../pipelines/api/define.ts'
+import { prepare } from '../../../pipelines/api/execute.ts'
+import { dead, drop } from '../../../pipelines/api/outcome.ts'
+import type { Runner } from '../../../workers/bisect.ts'
+import type { TaskOutcome } from '../../../workers/pool.ts'
+import { Publisher } from '../../../workers/publisher.ts'
+import { TaskRun } from '../../../workers/run-task.ts'
+import { Shard } from '../../../workers/shard.ts'
+import type { FirstOffsets } from '../../../workers/takeover.ts'
+import type { Task, ThreadSetup } from '../../../workers/task.ts'
+import { brokerBatch, headerOf, record } from './batches.ts'
+import { MemoryKafka, MemoryTopology } from './memory-kafka.ts'
+import { Epochs, MemoryReader, MemoryWriter } from './memory-ports.ts'
+import { names } from './results.ts'
+import { type ContextChoice, slotContext } from './slot-context.ts'
+
+export const aggregates = { all: total.count(), short: tumbling(10, 20).count() }
+/** `at` is the event time; `do` says what becomes of the record. */
+const pipeline = definePipeline({
+  name: 'p',
+  topics: { input: 'in', output: 'out', deadLetters: 'dlq' },
+  schema: Type.Object({ do: Type.Optional(Type.String()), at: Type.Optional(Type.Number()) }),
+  process: (value) =>
+    value.do === 'drop' ? drop('unwanted') : value.do === 'dead' ? dead('refused') : value,
+  eventTime: (value) => Number(value.at ?? 0),
+  aggregates,
+})
+const destination = (topic: string) => ({
+  topic,
+  partitions: 4,
+  maxBatchBytes: 1_000_000,
+  maxAhead: 1e15,
+  logAppendTime: false,
+})
+const setup: ThreadSetup = {
+  pipeline: '',
+  name: 'p',
+  options: {},
+  output: destination('out'),
+  letters: destination('dlq'),
+  maxRecordBytes: 1e6,
+  maxDecompressedBytes: 1e6,
+  concurrency: 4,
+  taskTimeout: 30_000,
+}
+const prepared = await prepare(pipeline)
+
+/** The task code without a thread. `hold` keeps every task until `go`. */
+export class InlinePool implements Runner {
+  running = 0
+  /** Ends tasks in the place of the task code, while it answers. */
+  outcome: ((task: Task) => TaskOutcome | undefined) | undefined
+  #gate: PromiseWithResolvers<void> | undefined
+  #arrived = Promise.withResolvers<void>()
+
+  hold(): void {
+    this.#gate ??= Promise.withResolvers()
+    this.#arrived = Promise.withResolvers()
+  }
+  go(): void {
+    this.#gate?.resolve()
+    this.#gate = undefined
+  }
+  /** A task waits at the gate. */
+  get arrived(): Promise<void> {
+    return this.#arrived.promise
+  }
+  async run(_owner: number, make: () => Task): Promise<TaskOutcome> {
+    this.running++
+    const task = make()
+    this.#arrived.resolve()
+    await this.#gate?.promise
+    this.running--
+    return this.outcome?.(task) ?? { ok: true, result: await new TaskRun(setup, prepared, task).run() }
+  }
+}
+
+const neverRun: FirstOffsets = { hasRun: async () => false, taken: async () => new Map() }
+
+export interface ShardChoice extends ContextChoice {
+  readonly first?: FirstOffsets
+}
+
+export class ShardWorld {
+  readonly kafka = new MemoryKafka()
+  readonly topology = new MemoryTopology(this.kafka)
+  readonly epochs = new Epochs()
+  readonly pool = new InlinePool()
+  readonly published: Publication[] = []
+  /** Every shard that was started, with what it was given. */
+  readonly started: {
+    readonly shard: Shard
+    readonly writer: MemoryWriter
+    readonly reader: MemoryReader
+  }[] = []
+  readonly #produced = new Map<number, number>()
+
+  constructor(partitions = 1) {
+    for (const topic of ['in', 'out', 'dlq']) this.kafka.make(topic, partitions)
+    for (const topic of [names.state, names.drops]) this.kafka.make(topic, 1)
+  }
+
+  start(choice: ShardChoice = {}, writer = new MemoryWriter(this.kafka, this.epochs)) {
+    const { first = neverRun, ...context } = choice
+    const slot = slotContext({
+      aggregates,
+      kafka: this.topology,
+      settings: { commitInterval: 0 },
+      ...context,
+    })
+    const reader = new MemoryReader(this.kafka, 'in')
+    const views = {
+      publish: async (publication: Publication): Promise<Published> => {
+        this.published.push(publication)
+        return { result: 'published', accepted: 0, refused: 0 }
+      },
+    }
+    const publisher = new Publisher(views, aggregates, 0, slot.events)
+    const shard = new Shard({ context: slot, reader, writer, pool: this.pool, publisher, first })
+    const started = { shard, writer, reader, events: slot.events }
+    this.started.push(started)
+    return started
+  }
+
+  /** One batch. @returns offset after it */
+  produce(partition: number, ...values: readonly object[]): number {
+    const batch = brokerBatch(
+      values.map((value) => record(value)),
+      { baseOffset: 0 },
+    )
+    this.kafka.append('in', partition, batch)
+    const next = (this.#produced.get(partition) ?? 0) + values.length
+    this.#produced.set(partition, next)
+    return next
+  }
+
+  get state(): ReadonlyMap<string, unknown> {
+    const text = (bytes: Buffer | null) => bytes?.toString() ?? ''
+    return new Map(
+      this.kafka.records(names.state).map(({ key, value }) => [text(key), value && JSON.parse(text(value))]),
+    )
+  }
+  position(partition: number): number {
+    const position = this.state.get(`position/${partition}`) as { next: number } | undefined
+    return position?.next ?? 0
+  }
+
+  /** Every offset below the position has exactly one fate, none above has any; the count of outputs is that of the state. */
+  audit(): { outputs: number; letters: number; drops: number } {
+    const fates = new Map<string, number>()
+    const note = (partition: number, offset: number) =>
+      fates.set(`${partition}/${offset}`, (fates.get(`${partition}/${offset}`) ?? 0) + 1)
+    for (const topic of ['out', 'dlq'])
+      for (const one of this.kafka.records(topic)) {
+        const origin = parseOrigin(headerOf(one, HEADER.origin) ?? '')
+        if (origin) note(origin.partition, origin.offset)
+      }
+    const ranges = this.kafka.records(names.drops).map(({ value }) => JSON.parse(value?.toString() ?? ''))
+    for (const { partition, from, to } of ranges)
+      for (let offset = from; offset <= to; offset++) note(partition, offset)
+    const wanted = [...this.#produced.keys()].flatMap((partition) =>
+      Array.from({ length: this.position(partition) }, (_, offset) => `${partition}/${offset}`),
+    )
+    expect(Object.fromEntries(fates)).toEqual(Object.fromEntries(wanted.map((one) => [one, 1])))
+    for (const { writer } of this.started) expect(writer.broken).toEqual([])
+    const outputs = this.kafka.records('out').length
+    const all = this.state.get('window/all/total/0') as { value: number } | undefined
+    expect(all?.value ?? 0).toBe(outputs)
+    return { outputs, letters: this.kafka.records('dlq').length, drops: ranges.length }
+  }
+
+  async stop(): Promise<void> {
+    this.pool.go()
+    for (const { shard, reader } of this.started) {
+      await shard.release(2000)
+      await reader.stop()
+    }
+  }
+}
+
+type Started = ReturnType<ShardWorld['start']>
+
+/** Resolves when the shard has committed up to there. */
+export const committedTo = async (
+  world: ShardWorld,
+  { events }: Started,
+  partition: number,
+  next: number,
+) => {
+  while (world.position(partition) < next) await events.next('committed')
+}
+
+export const happened = <K extends keyof Events>({ events }: Started, name: K): Promise<Events[K]> =>
+  events.next(name)

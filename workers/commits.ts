@@ -1,0 +1,144 @@
+/**
+ * The commits of one shard: when the next transaction begins, what it holds, and what the ledger says after it.
+ * One at a time. The state changes only when a transaction is known to be committed.
+ */
+import type { Events } from '../cluster/events.ts'
+import type { TransactResult, Writer } from '../cluster/kafka/ports.ts'
+import { type CommitParts, partsOf, stateOffsets } from './commit.ts'
+import { type Advance, advance, EMPTY, type Finished, isOutdated, type LedgerState } from './ledger.ts'
+import type { Entry, Mailbox } from './mailbox.ts'
+import type { SlotContext } from './slot.ts'
+import type { TaskResult } from './task.ts'
+
+export interface Commit {
+  readonly entries: readonly Entry[]
+  readonly advance: Advance
+  readonly content: CommitParts
+  /** performance.now() at its begin. */
+  readonly started: number
+}
+
+/** A position that only passed invisible batches is committed so often. */
+const IDLE_COMMIT_MS = 1000
+
+export class Commits {
+  readonly #context: SlotContext
+  readonly #mailbox: Mailbox
+  #state: LedgerState = EMPTY
+  #offsets = new Map<string, number>()
+  #open: Commit | undefined
+  #readySince: number | undefined
+  /** performance.now() of the last commit; before the first, an idle position is due at once. */
+  #last = Number.NEGATIVE_INFINITY
+
+  constructor(context: SlotContext, mailbox: Mailbox) {
+    this.#context = context
+    this.#mailbox = mailbox
+  }
+
+  get state(): LedgerState {
+    return this.#state
+  }
+  /** State offset of each window's record. */
+  get offsets(): ReadonlyMap<string, number> {
+    return this.#offsets
+  }
+  get busy(): boolean {
+    return this.#open !== undefined
+  }
+
+  /** What a takeover found. A transaction under way belongs to the past. */
+  adopt(state: LedgerState, offsets: ReadonlyMap<string, number>): void {
+    this.#state = state
+    this.#offsets = new Map(offsets)
+    this.#open = undefined
+    this.#readySince = undefined
+  }
+
+  /** 0: begin now; more: ask again after so many ms; undefined: nothing is ready. */
+  due(now: number, draining: boolean): number | undefined {
+    if (this.busy) return undefined
+    const ready = this.#mailbox.ready(this.#context.settings.commitBytes)
+    if (ready.length === 0) return undefined
+    if (draining) return 0
+    if (ready.every((entry) => entry.result === undefined))
+      return Math.max(0, this.#last + IDLE_COMMIT_MS - now)
+    this.#readySince ??= now
+    const bytes = ready.reduce((sum, entry) => sum + entry.chunk.bytes.length, 0)
+    if (this.#mailbox.running === 0 || bytes >= this.#context.settings.commitBytes) return 0
+    return Math.max(0, this.#readySince + this.#context.settings.commitInterval - now)
+  }
+
+  /**
+   * Entries that earlier commits have outdated (a window they folded into has closed) are handed back instead:
+   * they run again under the present watermark.
+   */
+  begin(now: number): { readonly commit: Commit } | { readonly outdated: readonly Entry[] } {
+    const entries = this.#mailbox.ready(this.#context.settings.commitBytes)
+    const { aggregates, names, slot, maxStateBytes } = this.#context
+    const outdated = entries.filter(
+      (entry) => entry.result !== undefined && isOutdated(this.#state, aggregates, entry.result),
+    )
+    if (outdated.length > 0) return { outdated }
+    const wall = Date.now()
+    const next = advance(this.#state, aggregates, entries.map(finished), wall)
+    const results = entries.flatMap((entry) => entry.result ?? [])
+    const content = partsOf(results, next.records, { names, slot, maxStateBytes, now: wall })
+    this.#open = { entries, advance: next, content, started: now }
+    this.#readySince = undefined
+    return { commit: this.#open }
+  }
+
+  transact(writer: Writer, commit: Commit): Promise<TransactResult> {
+    return writer.transact(commit.content.parts)
+  }
+
+  /** The transaction is known to be committed. */
+  apply(commit: Commit, partOffsets: readonly number[], now: number): void {
+    const { content, advance: next, entries } = commit
+    const stateParts = content.parts.slice(content.stateFrom)
+    const written = stateOffsets(next.records, stateParts, partOffsets.slice(content.stateFrom))
+    this.#state = next.state
+    for (const key of next.changed) {
+      const offset = next.state.windows.has(key) ? written.get(key) : undefined
+      if (offset === undefined) this.#offsets.delete(key)
+      else this.#offsets.set(key, offset)
+    }
+    this.#mailbox.remove(entries)
+    this.#open = undefined
+    this.#last = now
+  }
+
+  /** The transaction is known not to be: its entries stay ready. */
+  cancel(): void {
+    this.#open = undefined
+  }
+}
+
+const finished = ({ chunk, result }: Entry): Finished => ({
+  partition: chunk.partition,
+  from: chunk.from,
+  next: chunk.next,
+  leaderEpoch: chunk.leaderEpoch,
+  result,
+})
+
+/** What is told of a committed transaction. @param now performance.now() */
+export const committedEvent = (
+  slot: number,
+  { entries, content, started }: Commit,
+  now: number,
+  concurrentRetries: number,
+): Events['committed'] => {
+  const sum = (pick: (result: TaskResult) => number) =>
+    entries.reduce((total, { result }) => total + (result === undefined ? 0 : pick(result)), 0)
+  const counts = {
+    done: sum(({ done }) => done),
+    dead: sum(({ dead }) => dead),
+    dropped: sum(({ dropped }) => dropped),
+    late: sum(({ late }) => late),
+  }
+  const records = counts.done + counts.dead + counts.dropped
+  const bytes = content.parts.reduce((total, part) => total + part.bytes.length, 0)
+  return { slot, records, ...counts, bytes, ms: now - started, concurrentRetries }
+}

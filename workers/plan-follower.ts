@@ -1,0 +1,62 @@
+/**
+ * Follows the plan log for one pipeline and applies the newest plan. An epoch that is not above the last is ignored: a
+ * repeated, late or forged plan moves nothing. While one is being applied only the newest of the later ones waits.
+ *
+ * `last` is the plan that the supervisor kept: a restarted worker resumes its slots with it, before Kafka's log is read and
+ * without Redis (fencing makes that safe where the plan is out of date).
+ */
+import { type Actor, spawn } from '../cluster/actor/actor.ts'
+import type { PlanRecord } from '../cluster/protocol/plan.ts'
+import type { PlanSource } from '../cluster/protocol/plan-log.ts'
+
+export interface FollowOptions {
+  readonly source: PlanSource
+  readonly pipeline: string
+  readonly worker: string
+  /** The worker owns exactly these slots now. Resolves when what was taken away is released. */
+  readonly apply: (epoch: number, slots: readonly number[]) => Promise<void>
+  /** A plan was taken up, before it is applied: the supervisor keeps it. */
+  readonly keep?: (plan: PlanRecord) => void
+  /** A plan is applied wholly. */
+  readonly applied?: (plan: PlanRecord) => void
+  readonly last?: PlanRecord | undefined
+  readonly onFailure?: (error: unknown) => void
+}
+
+export interface PlanFollower {
+  /** Highest epoch that is applied wholly; 0 before the first. */
+  appliedEpoch(): number
+  stop(): Promise<void>
+  readonly stopped: Actor<unknown>['stopped']
+}
+
+export const followPlan = (options: FollowOptions): PlanFollower => {
+  const { source, pipeline, apply, keep, applied, last, onFailure } = options
+  let appliedEpoch = 0
+  let newest: PlanRecord | undefined
+
+  const actor = spawn<'newer'>({
+    name: 'plan-follower',
+    receive: async () => {
+      const plan = newest
+      if (plan === undefined || plan.epoch <= appliedEpoch) return
+      keep?.(plan)
+      await apply(plan.epoch, slotsOf(plan, options.worker))
+      appliedEpoch = plan.epoch
+      applied?.(plan)
+    },
+    onStop: () => unfollow(),
+    ...(onFailure && { onFailure }),
+  })
+  const learn = (plan: PlanRecord) => {
+    if (plan.pipeline !== pipeline || plan.epoch <= (newest?.epoch ?? 0)) return
+    newest = plan
+    actor.tell('newer')
+  }
+  if (last !== undefined) learn(last)
+  const unfollow = source.follow(learn)
+  return { appliedEpoch: () => appliedEpoch, stop: () => actor.stop(), stopped: actor.stopped }
+}
+
+const slotsOf = (plan: PlanRecord, worker: string): readonly number[] =>
+  plan.owners.flatMap((owner, slot) => (owner === worker ? [slot] : []))

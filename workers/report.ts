@@ -1,0 +1,60 @@
+/** What a shard says of itself once a second. Pure. */
+import type { SlotReport, SlotState } from '../cluster/protocol/plan.ts'
+import type { Counters, Position } from '../cluster/protocol/state.ts'
+import type { LedgerState } from './ledger.ts'
+
+export interface Reported {
+  readonly slot: number
+  readonly epoch: number
+  readonly state: SlotState
+  readonly reason: string
+  readonly rates: { readonly recordsPerSecond: number; readonly cpuMsPerSecond: number }
+  readonly positions: ReadonlyMap<number, Position>
+  /** Last stable offset of each partition, as far as it is known. */
+  readonly ends: ReadonlyMap<number, number>
+}
+
+export const slotReport = ({ slot, epoch, state, reason, rates, positions, ends }: Reported): SlotReport => {
+  const sum = (pick: (counters: Counters) => number) =>
+    [...positions.values()].reduce((total, { counters }) => total + pick(counters), 0)
+  return {
+    slot,
+    state,
+    reason,
+    epoch,
+    partitions: [...positions].map(([partition, { next }]) => ({
+      partition,
+      next,
+      lag: Math.max(0, (ends.get(partition) ?? next) - next),
+    })),
+    ...rates,
+    counters: {
+      done: sum((counters) => counters.done),
+      dead: sum((counters) => counters.dead),
+      dropped: sum((counters) => counters.dropped),
+      late: sum((counters) => counters.late),
+      parked: sum((counters) => counters.parked),
+    },
+  }
+}
+
+const IDLE_MS = 60_000
+
+export interface Quiet {
+  readonly state: LedgerState
+  /** Last stable offset of each partition, as far as it is known. */
+  readonly ends: ReadonlyMap<number, number>
+  /** Epoch ms of the last commit or claim. */
+  readonly quietSince: number
+}
+
+/**
+ * Up to when readers of views may close windows. A slot that has read everything for a while holds no window of the others
+ * open. Only views look at it: a record that comes late after all is counted, and what was published is published again.
+ * @param now epoch ms
+ */
+export const viewWatermark = ({ state, ends, quietSince }: Quiet, now: number): number => {
+  const quietUntil = now - IDLE_MS
+  const lags = [...state.positions].some(([partition, { next }]) => (ends.get(partition) ?? next) > next)
+  return lags || quietSince > quietUntil ? state.watermark : Math.max(state.watermark, quietUntil)
+}

@@ -1,0 +1,190 @@
+/**
+ * One task, whole: bytes in, encoded batches and a partial aggregate out. Runs in a pool thread; nothing here knows it.
+ * Law: every offset of the range that holds a record gets exactly one of output, letter or drop, in offset order.
+ */
+
+import { RecordCursor, verifyCrc } from '../cluster/kafka/codec/decode.ts'
+import { CodecError } from '../cluster/kafka/codec/error.ts'
+import { type BatchHeader, readHeader } from '../cluster/kafka/codec/header.ts'
+import { OriginBlock } from '../cluster/kafka/codec/header-block.ts'
+import type { DropRange } from '../cluster/protocol/drops.ts'
+import { HEADER } from '../cluster/protocol/headers.ts'
+import { eventTimeOf, type Finished, type Prepared, type Result } from '../pipelines/api/execute.ts'
+import type { Folder } from '../pipelines/api/folder.ts'
+import { LetterWriter } from './letter.ts'
+import { Outbox } from './outbox.ts'
+import { RecordInput } from './record-input.ts'
+import type { Task, TaskResult, ThreadSetup } from './task.ts'
+
+/** `process` hears of the end a little before the thread is taken away. */
+const SIGNAL_SHARE = 0.9
+
+export class TaskRun {
+  readonly #setup: ThreadSetup
+  readonly #prepared: Prepared
+  readonly #task: Task
+  readonly #folder: Folder
+  readonly #outputs: Outbox | undefined
+  readonly #letters: Outbox
+  readonly #letterWriter: LetterWriter
+  readonly #block: OriginBlock
+  readonly #cursor = new RecordCursor()
+  readonly #drops: DropRange[] = []
+  readonly #counts = { done: 0, dead: 0, dropped: 0, late: 0 }
+  /** First offset of the present batch that has no outcome yet. */
+  #reached = 0
+  #signal: AbortSignal | undefined
+
+  constructor(setup: ThreadSetup, prepared: Prepared, task: Task) {
+    const { batchRecords } = task.overrides
+    this.#setup = setup
+    this.#prepared = prepared
+    this.#task = task
+    this.#folder = prepared.folder({ watermark: task.watermark, now: task.now })
+    this.#outputs = setup.output && new Outbox(setup.output, task.outputMapping, batchRecords)
+    this.#letters = new Outbox(setup.letters, 'same', batchRecords)
+    this.#block = new OriginBlock(task.topic, task.partition)
+    this.#letterWriter = new LetterWriter(this.#letters, this.#block, task.partition, setup.name, task.now)
+  }
+
+  async run(): Promise<TaskResult> {
+    const started = performance.now()
+    const before = process.threadCpuUsage()
+    const bytes = Buffer.from(this.#task.bytes)
+    for (let header = readHeader(bytes, 0); header !== undefined; header = readHeader(bytes, header.end)) {
+      // A batch of synchronous steps makes no promise: awaiting it would cost nothing but is not needed either.
+      const pending = this.#batch(bytes, header)
+      if (pending !== undefined) await pending
+    }
+    const { user, system } = process.threadCpuUsage(before)
+    return {
+      outputs: this.#outputs?.take() ?? [],
+      letters: this.#letters.take(),
+      drops: this.#drops,
+      folded: this.#folder.take(),
+      ...this.#counts,
+      cpuMs: (user + system) / 1000,
+      runMs: performance.now() - started,
+    }
+  }
+
+  #batch(bytes: Buffer, header: BatchHeader): Promise<void> | undefined {
+    this.#reached = header.baseOffset
+    try {
+      if (!verifyCrc(bytes, header)) throw new CodecError('corrupt', 'the checksum of a batch does not match')
+      this.#cursor.reset(bytes, header, this.#setup.maxDecompressedBytes)
+      for (let input = this.#next(); input !== undefined; input = this.#next()) {
+        const outcome = this.#runOne(input)
+        // A pipeline's own kind of promise is one too.
+        if ('then' in outcome) return this.#asynchronous(header, input, outcome)
+        this.#settle(input, outcome)
+      }
+    } catch (error) {
+      this.#unreadable(header, error)
+    }
+    return undefined
+  }
+
+  /** From the first asynchronous step on: up to `concurrency` records under way, settled in their order. */
+  async #asynchronous(header: BatchHeader, first: RecordInput, pending: Promise<Result>): Promise<void> {
+    const underWay: { input: RecordInput; outcome: Result | Promise<Result> }[] = [
+      { input: first, outcome: pending },
+    ]
+    const settleFirst = async () => {
+      const oldest = underWay.shift()
+      if (oldest !== undefined) this.#settle(oldest.input, await oldest.outcome)
+    }
+    let broken: unknown
+    try {
+      for (let input = this.#next(); input !== undefined; input = this.#next()) {
+        if (underWay.length >= this.#setup.concurrency) await settleFirst()
+        underWay.push({ input, outcome: this.#runOne(input) })
+      }
+    } catch (error) {
+      broken = error
+    }
+    while (underWay.length > 0) await settleFirst()
+    if (broken !== undefined) this.#unreadable(header, broken)
+  }
+
+  #next(): RecordInput | undefined {
+    const cursor = this.#cursor
+    while (cursor.next()) {
+      if (cursor.offset >= this.#task.from && cursor.offset < this.#task.to)
+        return new RecordInput(cursor, this.#task, this.#timeUp)
+    }
+    return undefined
+  }
+
+  readonly #timeUp = (): AbortSignal => {
+    this.#signal ??= AbortSignal.timeout(this.#setup.taskTimeout * SIGNAL_SHARE)
+    return this.#signal
+  }
+
+  #runOne(input: RecordInput): Result | Promise<Result> {
+    const { dead } = this.#task.overrides
+    const condemned = dead.size === 0 ? undefined : dead.get(input.offset)
+    if (condemned !== undefined) return { outcome: 'dead', code: condemned, message: '' }
+    return this.#prepared.run(
+      input.valueStart < 0 ? null : input.bytes,
+      input.valueStart,
+      input.valueEnd,
+      input,
+    )
+  }
+
+  #settle(input: RecordInput, outcome: Result): void {
+    this.#reached = input.offset + 1
+    if (outcome.outcome === 'done') this.#output(input, outcome)
+    else if (outcome.outcome === 'drop') this.#drop(input.offset, outcome.code)
+    else this.#letter(input, outcome)
+  }
+
+  #output(input: RecordInput, { value, json }: Finished): void {
+    const outputs = this.#outputs
+    if (outputs === undefined) throw new Error('a pipeline without an output topic cannot be run yet')
+    const keyBytes = input.keyEnd - input.keyStart
+    // Three bytes a character is the most UTF-8 takes; only a text near the limit is measured.
+    if (!outputs.fits(json.length * 3 + keyBytes) && !outputs.fits(Buffer.byteLength(json) + keyBytes)) {
+      this.#letter(input, { code: 'output-too-large', message: '' })
+      return
+    }
+    const leftOut = this.#folder.add(value, eventTimeOf(this.#prepared.pipeline, value, input.timestamp))
+    const { now, partition } = this.#task
+    const timestamp = outputs.clamp(input.timestamp, now)
+    this.#block.at(input.offset)
+    if (timestamp !== input.timestamp || outputs.stampsAnew)
+      this.#block.add(HEADER.originalTimestamp, String(input.timestamp))
+    if (leftOut.length > 0) this.#block.add(HEADER.late, leftOut.join(','))
+    const target = outputs.partitionOf(input.bytes, input.keyStart, input.keyEnd, partition)
+    if (!outputs.add(target, timestamp, input.bytes, input.keyStart, input.keyEnd, json, this.#block))
+      throw new Error(`the output of offset ${input.offset} was measured to fit and does not`)
+    this.#counts.done++
+    if (leftOut.length > 0) this.#counts.late++
+  }
+
+  #letter(input: RecordInput, failure: { readonly code: string; readonly message: string }): void {
+    this.#letterWriter.write(input, failure, this.#task.overrides.references.has(input.offset))
+    this.#counts.dead++
+  }
+
+  #drop(offset: number, code: string): void {
+    const { partition } = this.#task
+    const last = this.#drops.at(-1)
+    if (last !== undefined && last.to === offset - 1 && last.code === code)
+      this.#drops[this.#drops.length - 1] = { ...last, to: offset }
+    else this.#drops.push({ partition, from: offset, to: offset, code })
+    this.#counts.dropped++
+  }
+
+  /** The rest of a batch that cannot be read: each of its offsets becomes a letter, so that none is lost without a word. */
+  #unreadable(header: BatchHeader, error: unknown): void {
+    if (!(error instanceof CodecError)) throw error
+    const first = Math.max(this.#reached, this.#task.from)
+    const end = Math.min(header.lastOffset + 1, this.#task.to)
+    for (let offset = first; offset < end; offset++) {
+      this.#letterWriter.writeUnreadable(offset, { code: `batch-${error.code}`, message: error.message })
+      this.#counts.dead++
+    }
+  }
+}

@@ -1,0 +1,369 @@
+/**
+ * The shard: the actor that owns one slot, the only writer of everything that derives from its partitions.
+ *
+ * The data path, top to bottom:
+ *   reader -> chunk -> mailbox -> pool (runs ahead) -> finished, in order -> one transaction -> views, next
+ *
+ * States: claiming -> running -> releasing -> gone; from anywhere to `halted` (by name: a person must mend it) or
+ * `fenced` (a newer owner exists: only a newer plan starts it again).
+ * Whatever is under way carries the incarnation it began in: after a reopen (P3.4 b) what arrives from another is ignored.
+ */
+import { type Actor, spawn } from '../cluster/actor/actor.ts'
+import { CODE } from '../cluster/kafka/codes.ts'
+import { pause } from '../cluster/kafka/failures.ts'
+import { free } from '../cluster/kafka/free.ts'
+import type { Chunk, Reader, TransactResult, Writer } from '../cluster/kafka/ports.ts'
+import type { SlotReport, SlotState } from '../cluster/protocol/plan.ts'
+import type { Position } from '../cluster/protocol/state.ts'
+import { type Runner, runChunk } from './bisect.ts'
+import { type Commit, Commits, committedEvent } from './commits.ts'
+import { type Entry, Mailbox } from './mailbox.ts'
+import { Meter } from './meter.ts'
+import type { Committed, Publisher } from './publisher.ts'
+import { mend, type Refused } from './refusal.ts'
+import { slotReport, viewWatermark } from './report.ts'
+import type { SlotContext } from './slot.ts'
+import { type FirstOffsets, type Takeover, takeOver } from './takeover.ts'
+import type { TaskResult } from './task.ts'
+
+export interface ShardParts {
+  readonly context: SlotContext
+  readonly reader: Reader
+  readonly writer: Writer
+  readonly pool: Runner
+  readonly publisher: Publisher
+  readonly first: FirstOffsets
+}
+
+type Message = (self: Shard) => void | Promise<void>
+type Ended = Exclude<Takeover, { readonly result: 'owned' }>
+
+const REOPEN_PAUSE_MS = 200
+
+export class Shard {
+  readonly slot: number
+  readonly #parts: ShardParts
+  readonly #context: SlotContext
+  readonly #actor: Actor<Message>
+  readonly #mailbox: Mailbox
+  readonly #commits: Commits
+  readonly #meter = new Meter()
+  readonly #ends = new Map<number, number>()
+  readonly #released = Promise.withResolvers<void>()
+  #phase: SlotState = 'claiming'
+  #reason = ''
+  #extending = false
+  /** Epoch ms of the last commit or claim. */
+  #quietSince = 0
+  /** Set at once where a release is wanted: what has not begun must not begin any more. */
+  #leaving = false
+  #incarnation = 0
+  /** Settles when no transaction is under way; never rejects. */
+  #transacting: Promise<void> = Promise.resolve()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(parts: ShardParts) {
+    const { settings, slot } = parts.context
+    this.slot = slot
+    this.#parts = parts
+    this.#context = parts.context
+    this.#mailbox = new Mailbox({
+      records: settings.mailboxRecords,
+      bytes: settings.mailboxBytes,
+      ahead: settings.batchesAhead,
+      ...(parts.context.budget && { budget: parts.context.budget }),
+    })
+    this.#commits = new Commits(parts.context, this.#mailbox)
+    this.#actor = spawn<Message>({
+      name: `shard ${slot}`,
+      receive: (message) => message(this),
+      onStop: () => this.#end(),
+    })
+    this.#actor.tell(() => this.#claim())
+  }
+
+  get stopped(): Actor<Message>['stopped'] {
+    return this.#actor.stopped
+  }
+  get positions(): ReadonlyMap<number, Position> {
+    return this.#commits.state.positions
+  }
+  report(): SlotReport {
+    const { slot, epoch } = this.#context
+    const rates = this.#meter.rates(performance.now())
+    return slotReport({
+      slot,
+      epoch,
+      state: this.#phase,
+      reason: this.#reason,
+      rates,
+      positions: this.positions,
+      ends: this.#ends,
+    })
+  }
+
+  /**
+   * Stops reading, drains what the pool has begun, commits, publishes; then the shard is gone. The deadline bounds the
+   * draining; a request of the writer that is under way ends first, so that nothing is written once this resolves.
+   */
+  async release(deadlineMs: number): Promise<void> {
+    const started = performance.now()
+    const drained = new AbortController()
+    this.#leaving = true
+    this.#actor.tell(() => this.#startRelease())
+    await Promise.race([this.#released.promise, this.#actor.stopped, pause(deadlineMs, drained.signal)])
+    drained.abort()
+    await this.#actor.stop()
+    this.#context.events.emit('released', {
+      slot: this.slot,
+      epoch: this.#context.epoch,
+      ms: performance.now() - started,
+    })
+  }
+
+  /** The input has more partitions: those of this slot are taken in when no transaction is under way. */
+  extend(): void {
+    this.#actor.tell(() => {
+      this.#extending = true
+      this.#advance()
+    })
+  }
+
+  /** Ends at once, without a commit: what is under way is done again by the next owner. */
+  async stop(): Promise<void> {
+    this.#leaving = true
+    await this.#actor.stop()
+  }
+
+  async #claim(): Promise<void> {
+    if (this.#leaving) return
+    const started = performance.now()
+    const opened = await this.#parts.writer.fence()
+    if (opened.result !== 'open') return this.#fail(opened)
+    await this.#takeOver(started)
+  }
+
+  async #takeOver(started: number): Promise<void> {
+    if (this.#leaving) return this.#released.resolve()
+    this.#extending = false
+    const owned = await takeOver(this.#context, this.#parts.writer, this.#parts.first)
+    if (owned.result !== 'owned') return this.#fail(owned)
+    this.#commits.adopt(owned.state, owned.offsets)
+    this.#quietSince = Date.now()
+    this.#parts.publisher.begin(this.#committed())
+    this.#phase = 'running'
+    const { epoch, events } = this.#context
+    events.emit('claimed', {
+      slot: this.slot,
+      epoch,
+      restoredRecords: owned.restoredRecords,
+      ms: performance.now() - started,
+    })
+    this.#read()
+  }
+
+  #read(): void {
+    const incarnation = this.#incarnation
+    const current = (act: () => void) =>
+      this.#actor.tell(() => (incarnation === this.#incarnation ? act() : undefined))
+    const { input, names } = this.#context
+    const present = input.knownTopic(names.input)?.topicId
+    for (const [partition, { next, topicId }] of this.positions) {
+      // The reader asks for the topic that is known now; the position may belong to one that was just deleted.
+      if (present !== undefined && present !== topicId) {
+        this.#halt('topic-recreated', `${names.input} was made again (was ${topicId}, is ${present})`)
+        return
+      }
+      this.#parts.reader.open(partition, next, {
+        wants: () => !this.#mailbox.full,
+        chunk: (chunk) => current(() => this.#take(chunk)),
+        fault: ({ fault, detail }) => current(() => this.#halt(fault, detail)),
+      })
+    }
+  }
+
+  #take(chunk: Chunk): void {
+    if (this.#phase !== 'running') return
+    this.#ends.set(chunk.partition, chunk.lastStableOffset)
+    this.#mailbox.push(chunk)
+    this.#advance()
+  }
+
+  /** Everything that can go on now: batches to the pool, a transaction of what is ready. */
+  #advance(): void {
+    for (let entry = this.#mailbox.takeWaiting(); entry !== undefined; entry = this.#mailbox.takeWaiting())
+      this.#run(entry)
+    clearTimeout(this.#timer)
+    if (this.#extending && this.#phase === 'running' && !this.#commits.busy) {
+      this.#extending = false
+      this.#askReopen('the input has new partitions')
+      return
+    }
+    const wait = this.#commits.due(performance.now(), this.#phase === 'releasing')
+    if (wait === 0) this.#commit()
+    else if (wait !== undefined) this.#timer = setTimeout(() => this.#actor.tell(() => this.#advance()), wait)
+    else if (this.#phase === 'releasing' && this.#mailbox.empty) this.#released.resolve()
+  }
+
+  #run(entry: Entry): void {
+    const incarnation = this.#incarnation
+    const { names, events } = this.#context
+    const { chunk, overrides } = entry
+    const died = (from: number, to: number, cause: string) =>
+      events.emit('threadDied', { slot: this.slot, partition: chunk.partition, from, to, cause })
+    const watermark = () => this.#commits.state.watermark
+    const outputMapping = this.#commits.state.meta?.outputMapping === 'key' ? 'key' : 'same'
+    runChunk(this.#parts.pool, {
+      slot: this.slot,
+      topic: names.input,
+      chunk,
+      overrides,
+      watermark,
+      outputMapping,
+      died,
+    }).then(
+      (result) => this.#actor.tell(() => this.#finished(incarnation, entry, result)),
+      (error) =>
+        this.#actor.tell(() =>
+          incarnation === this.#incarnation ? this.#halt('internal', String(error)) : undefined,
+        ),
+    )
+  }
+
+  #finished(incarnation: number, entry: Entry, result: TaskResult): void {
+    if (incarnation !== this.#incarnation) return
+    entry.state = 'ready'
+    entry.result = result
+    this.#meter.cpu(result.cpuMs)
+    this.#advance()
+  }
+
+  #commit(): void {
+    const begun = this.#commits.begin(performance.now())
+    if ('outdated' in begun) {
+      this.#again(begun.outdated)
+      this.#advance()
+      return
+    }
+    const incarnation = this.#incarnation
+    const { commit } = begun
+    const current = (act: () => void | Promise<void>) =>
+      this.#actor.tell(() => (incarnation === this.#incarnation ? act() : undefined))
+    this.#transacting = this.#commits.transact(this.#parts.writer, commit).then(
+      (result) => current(() => this.#transacted(commit, result)),
+      (error) => current(() => this.#halt('internal', String(error))),
+    )
+  }
+
+  #again(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      entry.state = 'waiting'
+      entry.result = undefined
+    }
+  }
+
+  #transacted(commit: Commit, result: TransactResult): void | Promise<void> {
+    if (result.result === 'refused') return this.#refused(commit, result)
+    if (result.result !== 'committed') return this.#fail(result)
+    const now = performance.now()
+    this.#commits.apply(commit, result.offsets, now)
+    this.#quietSince = Date.now()
+    this.#parts.publisher.changed(this.#committed(), commit.advance.changed)
+    const told = committedEvent(this.slot, commit, now, result.concurrentRetries)
+    this.#meter.commit(now, told.records)
+    this.#context.events.emit('committed', told)
+    for (const part of commit.content.parts) free(part.bytes)
+    this.#parts.reader.wake()
+    this.#advance()
+  }
+
+  #committed(): Committed {
+    const { state, offsets } = this.#commits
+    const ends = this.#ends
+    const quietSince = this.#quietSince
+    return { state, offsets, watermark: () => viewWatermark({ state, ends, quietSince }, Date.now()) }
+  }
+
+  async #refused(commit: Commit, refused: Refused): Promise<void> {
+    const mended = mend(refused, commit, this.#context.names)
+    if (mended === undefined) return this.#halt('topic-mismatch', `Kafka refuses ${refused.detail}`)
+    const opened = await this.#parts.writer.reopen()
+    // Until the writer is open the commit stays open too, so that no other begins.
+    if (opened.result !== 'open') return this.#fail(opened)
+    mended.entry.overrides = mended.overrides
+    this.#again([mended.entry])
+    this.#commits.cancel()
+    this.#advance()
+  }
+
+  #fail(ended: Ended): void {
+    if (ended.result === 'unclear') this.#askReopen(ended.reason)
+    else if (ended.result === 'halted')
+      this.#halt(ended.code === CODE.unknownTopicOrPartition ? 'topic-missing' : 'kafka-auth', ended.detail)
+    else if (ended.result === 'stopped') this.#halt(ended.code, ended.detail)
+    else {
+      this.#stopReading('fenced', 'a newer owner exists')
+      this.#context.events.emit('fenced', { slot: this.slot, code: ended.code })
+    }
+  }
+
+  /** Forgotten where the shard has halted, was fenced or has reopened by the time it is its turn. */
+  #askReopen(reason: string): void {
+    const incarnation = this.#incarnation
+    this.#actor.tell(() => (incarnation === this.#incarnation ? this.#reopen(reason) : undefined))
+  }
+
+  /** Whether the transaction was committed is read back from the state. Never beside a transaction that is under way. */
+  async #reopen(reason: string): Promise<void> {
+    this.#context.events.emit('reopened', { slot: this.slot, reason })
+    if (this.#phase === 'running') this.#phase = 'claiming'
+    this.#closeReader()
+    this.#incarnation++
+    this.#mailbox.clear()
+    await this.#transacting
+    await pause(REOPEN_PAUSE_MS)
+    const opened = await this.#parts.writer.reopen()
+    if (opened.result !== 'open') return this.#fail(opened)
+    await this.#takeOver(performance.now())
+  }
+
+  #halt(code: string, detail: string): void {
+    this.#stopReading('halted', `${code}: ${detail}`)
+    this.#context.events.emit('halted', { slot: this.slot, code, detail })
+  }
+
+  /** Nothing is written any more. */
+  #stopReading(phase: 'halted' | 'fenced', reason: string): void {
+    this.#phase = phase
+    this.#reason = reason
+    this.#incarnation++
+    this.#mailbox.clear()
+    this.#closeReader()
+    this.#released.resolve()
+  }
+
+  #startRelease(): void {
+    if (this.#phase === 'halted' || this.#phase === 'fenced') {
+      this.#released.resolve()
+      return
+    }
+    this.#phase = 'releasing'
+    this.#closeReader()
+    this.#mailbox.dropWaiting()
+    this.#advance()
+  }
+
+  #closeReader(): void {
+    clearTimeout(this.#timer)
+    for (const partition of this.positions.keys()) this.#parts.reader.close(partition)
+  }
+
+  async #end(): Promise<void> {
+    this.#incarnation++
+    this.#mailbox.clear()
+    this.#closeReader()
+    await this.#transacting
+    await this.#parts.publisher.stop()
+    await this.#parts.writer.close()
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * A worker: hosts the shards that the newest plan gives it, on one thread pool. It decides nothing about ownership; the
+ * plan does, and fencing makes a wrong plan harmless.
+ */
+import type { Admin } from 'kafkajs'
+import { systemClock } from '../cluster/actor/clock.ts'
+import { limit } from '../cluster/actor/limit.ts'
+import { type Supervised, supervise } from '../cluster/actor/supervise.ts'
+import { MillraceError, messageOf } from '../cluster/errors.ts'
+import type { EventBus } from '../cluster/events.ts'
+import { boundedReader } from '../cluster/kafka/bounded-reader.ts'
+import type { Reader } from '../cluster/kafka/ports.ts'
+import { KafkaReader } from '../cluster/kafka/reader.ts'
+import type { TopicDescription } from '../cluster/kafka/topics.ts'
+import type { Topology } from '../cluster/kafka/topology.ts'
+import { TransactionWriter } from '../cluster/kafka/writer.ts'
+import type { Names } from '../cluster/protocol/names.ts'
+import type { SlotReport } from '../cluster/protocol/plan.ts'
+import type { Position } from '../cluster/protocol/state.ts'
+import type { ViewPublisher } from '../cluster/redis/views.ts'
+import type { Settings } from '../cluster/settings.ts'
+import type { AnyPipeline, JsonObject } from '../pipelines/api/define.ts'
+import { Budget } from './budget.ts'
+import { destinationsOf } from './destinations.ts'
+import { firstOffsets } from './first-offsets.ts'
+import { Mirror } from './mirror.ts'
+import { Pool } from './pool.ts'
+import { Publisher } from './publisher.ts'
+import { Shard } from './shard.ts'
+import type { SlotContext } from './slot.ts'
+
+/** Connected by cli; the worker closes none of it. */
+export interface WorkerParts {
+  readonly settings: Settings
+  readonly pipeline: AnyPipeline
+  /** URL of the pipeline's module: threads load it themselves. */
+  readonly url: string
+  readonly options: JsonObject
+  readonly names: Names
+  /** The pipeline's, or what `--as` renamed it to. */
+  readonly name: string
+  readonly worker: string
+  readonly input: Topology
+  /** One a produce lane: shards share a few sockets per leader. */
+  readonly lanes: readonly [Topology, ...Topology[]]
+  readonly admin: Admin
+  readonly inputTopic: TopicDescription
+  readonly topics: ReadonlyMap<string, TopicDescription>
+  readonly slots: number
+  readonly stateTopicId: string
+  /** Where a new state begins, and where this run ends (exclusive), by partition; absent: earliest, and never. */
+  readonly from?: ReadonlyMap<number, number>
+  readonly to?: ReadonlyMap<number, number>
+  readonly views: (slot: number, epoch: number) => ViewPublisher
+  /** False where the own lease is not fresh. */
+  readonly mayFence: () => boolean
+  readonly events: EventBus
+}
+
+interface Hosted {
+  readonly shard: Shard
+  readonly epoch: number
+  readonly care: () => Supervised
+}
+
+const failure = (slot: number, error: unknown): MillraceError =>
+  new MillraceError('restart-budget', `shard ${slot} failed too often: ${messageOf(error)}`, { cause: error })
+
+/** P1. */
+const RESTORES = 8
+const DISCOVER_MS = 10_000
+const RESTART = { firstMs: 200, maxMs: 5000 }
+
+export class Worker {
+  readonly #parts: WorkerParts
+  readonly #pool: Pool
+  readonly #budget: Budget
+  readonly #reader: Reader
+  readonly #mirror: Mirror
+  readonly #shards = new Map<number, Hosted>()
+  readonly #restoring = limit(RESTORES)
+  readonly #failed = Promise.withResolvers<never>()
+  readonly #discovering: NodeJS.Timeout
+  #partitions: number
+  #stopping = false
+
+  constructor(parts: WorkerParts) {
+    const { settings, names, events, input } = parts
+    this.#parts = parts
+    this.#budget = new Budget(settings.inFlightBytes)
+    const { output, letters } = destinationsOf(names, parts.inputTopic, parts.topics)
+    const { maxRecordBytes, maxDecompressedBytes, concurrency, taskTimeout, threads, threadHeapMb } = settings
+    const thread = {
+      pipeline: parts.url,
+      name: parts.name,
+      options: parts.options,
+      output,
+      letters,
+      maxRecordBytes,
+      maxDecompressedBytes,
+      concurrency,
+      taskTimeout,
+    }
+    this.#pool = new Pool(thread, { threads, heapMb: threadHeapMb, taskTimeout })
+    const { fetchBytes, fetchWait } = settings
+    const reader = new KafkaReader(input, { topic: names.input, fetchBytes, fetchWait }, events)
+    this.#reader = parts.to === undefined ? reader : boundedReader(reader, parts.to)
+    const { stateTopicId } = parts
+    const positions = () => new Map([...this.positions()].map(([partition, { next }]) => [partition, next]))
+    this.#mirror = new Mirror({
+      connections: input.connections,
+      names,
+      stateTopicId,
+      interval: settings.mirrorInterval,
+      events,
+      positions,
+    })
+    this.#failed.promise.catch(() => undefined)
+    this.#partitions = parts.inputTopic.partitions
+    this.#discovering = setInterval(() => void this.#discover(), DISCOVER_MS)
+  }
+
+  /** A partition that the input gained belongs to an existing slot: its shard takes it in. */
+  async #discover(): Promise<void> {
+    const { input, names } = this.#parts
+    await input.refresh(names.input).catch(() => undefined)
+    const partitions = input.knownTopic(names.input)?.partitions.length ?? this.#partitions
+    if (partitions <= this.#partitions) return
+    this.#partitions = partitions
+    for (const { shard } of this.#shards.values()) shard.extend()
+  }
+
+  /** Rejects when a shard fails beyond its restarts: the process should end, and its supervisor decide. */
+  get failed(): Promise<never> {
+    return this.#failed.promise
+  }
+
+  /** Owns exactly these slots, under that plan epoch. Resolves when what was taken away is released; what is new starts meanwhile. */
+  async apply(epoch: number, slots: readonly number[]): Promise<void> {
+    const wanted = new Set(slots)
+    const lost = [...this.#shards].filter(([slot]) => !wanted.has(slot))
+    await Promise.all(lost.map(([, hosted]) => this.#release(hosted)))
+    for (const [slot] of lost) this.#shards.delete(slot)
+    for (const slot of wanted) await this.#own(slot, epoch)
+    this.#parts.events.emit('planApplied', { epoch, owned: this.#shards.size })
+  }
+
+  /** A fenced shard begins anew under a newer plan; a halted one waits for a person. */
+  async #own(slot: number, epoch: number): Promise<void> {
+    const hosted = this.#shards.get(slot)
+    if (
+      this.#stopping ||
+      (hosted !== undefined && (hosted.shard.report().state !== 'fenced' || hosted.epoch >= epoch))
+    )
+      return
+    if (hosted !== undefined) await this.#release(hosted)
+    this.#start(slot, epoch)
+  }
+
+  /** A shard that fails is started again, within the budget; beyond it the worker fails. */
+  #start(slot: number, epoch: number): void {
+    const { settings, events } = this.#parts
+    const start = (): Shard => {
+      const shard = new Shard(this.#shardParts(slot, epoch))
+      this.#shards.set(slot, { shard, epoch, care: () => care })
+      return shard
+    }
+    const care: Supervised = supervise({
+      start,
+      budget: { restarts: settings.restarts, windowMs: settings.restartWindow },
+      backoff: RESTART,
+      clock: systemClock,
+      onRestart: (error, waitMs) => events.emit('shardFailed', { slot, reason: messageOf(error), waitMs }),
+    })
+    void care.stopped.then((ending) => {
+      if (ending.why === 'gave-up') this.#failed.reject(failure(slot, ending.error))
+    })
+  }
+
+  #shardParts(slot: number, epoch: number) {
+    const { settings, names, events, input, lanes, worker, slots, pipeline, admin } = this.#parts
+    const home = lanes[slot % lanes.length] ?? lanes[0]
+    const { birthMapping, maxStateBytes } = destinationsOf(names, this.#parts.inputTopic, this.#parts.topics)
+    const aggregates = pipeline.aggregates ?? {}
+    const context: SlotContext = {
+      restoring: this.#restoring,
+      slot,
+      slots,
+      epoch,
+      worker,
+      names,
+      aggregates,
+      birthMapping,
+      maxStateBytes,
+      input,
+      home,
+      settings,
+      budget: this.#budget,
+      events,
+    }
+    const { transactionTimeout, requestTimeout, fromGroup } = settings
+    return {
+      context,
+      reader: this.#reader,
+      pool: this.#pool,
+      writer: new TransactionWriter(home, {
+        transactionalId: names.transactionalId(slot),
+        transactionTimeout,
+        requestTimeout,
+        mayFence: this.#parts.mayFence,
+      }),
+      publisher: new Publisher(this.#parts.views(slot, epoch), aggregates, slot, events),
+      first: firstOffsets(admin, { names, slot, slots, fromGroup, from: this.#parts.from }),
+    }
+  }
+
+  async #release({ shard, care }: Hosted): Promise<void> {
+    await shard.release(this.#parts.settings.grace)
+    await care().stop()
+  }
+
+  /** Position of each partition of the owned slots. */
+  positions(): ReadonlyMap<number, Position> {
+    return new Map([...this.#shards.values()].flatMap(({ shard }) => [...shard.positions]))
+  }
+
+  report(): SlotReport[] {
+    return [...this.#shards.values()].map(({ shard }) => shard.report())
+  }
+
+  /** Stop reading, drain, commit, publish, release, leave. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    clearInterval(this.#discovering)
+    await Promise.all([...this.#shards.values()].map((hosted) => this.#release(hosted)))
+    await this.#mirror.stop()
+    await this.#reader.stop()
+    await this.#pool.close()
+  }
+}

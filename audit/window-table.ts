@@ -39,7 +39,7 @@ export interface WindowMismatch {
 
 /** First event time whose windows are open at that watermark: what lies before is gone on purpose. */
 export const openFrom = (aggregate: Aggregate, watermark: number): number => {
-  if (aggregate.span === 'total') return Number.NEGATIVE_INFINITY
+  if (aggregate.span !== 'window') return Number.NEGATIVE_INFINITY
   // The first start with start + size > watermark - retention.
   const end = watermark - aggregate.retention
   return Math.floor(end / aggregate.size) * aggregate.size

@@ -1,8 +1,13 @@
-/** The drops topic (partition = slot): dropped offsets as ranges with their code, one record a range. */
+/**
+ * The drops topic (partition = slot): offsets that left no record elsewhere, as ranges, one record a range. Mostly dropped
+ * ones with their code; where a pipeline has no output topic, also those that were done.
+ */
 export interface DropRange {
   readonly partition: number
-  /** First and last dropped offset, both inclusive. */
+  /** First and last offset, both inclusive. */
   readonly from: number
   readonly to: number
+  /** Of a drop; `done` where `fate` says so. */
   readonly code: string
+  readonly fate?: 'done'
 }

@@ -7,6 +7,10 @@ export interface Names {
   /** Absent where a pipeline has no output topic. */
   readonly output: string | undefined
   readonly deadLetters: string
+  /** Where what is published by count goes; absent where a pipeline publishes none. */
+  readonly insights: string | undefined
+  /** Cluster-wide insights, published by the leading coordinator. */
+  readonly clusterInsights: string
   readonly state: string
   readonly drops: string
   readonly retried: string
@@ -17,8 +21,13 @@ export interface Names {
 
 export interface TopicNames {
   readonly input: string
+  /** Absent: the pipeline writes no outputs; its aggregates and insights are all that is seen of it. */
   readonly output?: string
   readonly deadLetters: string
+  /** What is published every so many records; pipelines may share one (header `millrace-pipeline`). */
+  readonly insights?: string
+  /** Default: `<pipeline>-insights`. */
+  readonly clusterInsights?: string
 }
 
 export const namesOf = (pipeline: string, topics: TopicNames, prefix = ''): Names => {
@@ -27,6 +36,8 @@ export const namesOf = (pipeline: string, topics: TopicNames, prefix = ''): Name
     input: prefix + topics.input,
     output: topics.output === undefined ? undefined : prefix + topics.output,
     deadLetters: prefix + topics.deadLetters,
+    insights: topics.insights === undefined ? undefined : prefix + topics.insights,
+    clusterInsights: prefix + (topics.clusterInsights ?? `${pipeline}-insights`),
     state: `${own}.state`,
     drops: `${own}.drops`,
     retried: `${own}.retried`,

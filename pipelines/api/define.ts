@@ -2,6 +2,7 @@
 import type { Static, TObject } from 'typebox'
 import type { TopicNames } from '../../cluster/protocol/names.ts'
 import type { Aggregates } from './aggregates.ts'
+import type { Figures } from './figures.ts'
 import type { Verdict } from './outcome.ts'
 
 export type RecordHeaders = readonly (readonly [name: string, value: Uint8Array | null])[]
@@ -32,6 +33,46 @@ export type JsonObject = { [name: string]: unknown }
 
 type Processed<V> = V | Verdict
 
+/**
+ * Published by count: in the transaction of the record that fills the batch, so exactly once, slot by slot. What does not
+ * fill a batch lives in the state and survives stop and kill; `millrace insights --flush` publishes it.
+ */
+export interface BatchInsights<O extends TObject = TObject> {
+  /** Done records of a slot from one publication to the next. */
+  each: number | ((options: Static<O>) => number)
+  /**
+   * What is said then, one Kafka message each, to `topics.insights`. `total` aggregates hold what the slot has counted since
+   * the pipeline began, `batch` aggregates these records alone. Pure: it may run twice for one batch.
+   */
+  messages(figures: Figures, at: BatchMoment): readonly JsonObject[]
+}
+
+export interface BatchMoment {
+  readonly slot: number
+  /** Records of the batch; fewer than `each` only where it was flushed. */
+  readonly records: number
+  /** Epoch ms. */
+  readonly now: number
+}
+
+/** Published by the leading coordinator to `topics.clusterInsights`, over all slots. */
+export interface ClusterInsights {
+  /** Between two publications; nothing is sent where nothing has changed. */
+  readonly seconds: number
+  /** A repeat of a key replaces what was said before: the topic is compacted. */
+  messages(figures: Figures): readonly { readonly key: string; readonly value: JsonObject }[]
+}
+
+/** How often and when a `retry` outcome runs again; what is absent is taken from the settings. */
+export interface RetryPolicy {
+  /** Runs in all, the first included; then the record is dead. */
+  readonly attempts?: number
+  /** ms until the second run; each later wait is twice the one before. */
+  readonly delay?: number
+  /** Share of a wait that chance may take away or add, 0 to 1. */
+  readonly jitter?: number
+}
+
 /** Functions are methods here so that a pipeline of any types is an `AnyPipeline`. */
 export interface Pipeline<
   S extends TObject = TObject,
@@ -58,6 +99,15 @@ export interface Pipeline<
   /** Epoch ms of the event, from the OUTPUT value (so that the audit can recount); default: the record's timestamp. */
   eventTime?(value: V): number
   readonly aggregates?: Aggregates
+  /** What is published every so many records. Needs `topics.insights`. */
+  readonly insights?: BatchInsights<O>
+  /** What is published every so many seconds. */
+  readonly clusterInsights?: ClusterInsights
+  readonly retries?: RetryPolicy
+  /** Code of a dead letter -> the class that `errors()` aggregates and alerts count it under; without it the code itself. */
+  errorClass?(code: string): string
+  /** Errors of one class at which people are alerted. */
+  readonly alertAt?: number
   /** Mends the raw value of a dead letter, or undefined where it cannot. */
   repair?(value: JsonObject, code: string): JsonObject | undefined
 }

@@ -11,7 +11,7 @@ import { type Check, compileCheck } from './check.ts'
 import { RecordContext } from './context.ts'
 import { decodeObject, fails } from './decode.ts'
 import type { AnyPipeline, Input, JsonObject } from './define.ts'
-import { Folder, type FolderLimits } from './folder.ts'
+import { Folder, type FolderLimits, foldedAggregates } from './folder.ts'
 import { type Dead, type Done, type Drop, isVerdict, type Retry, retry, type Verdict } from './outcome.ts'
 
 /** `value` is folded, `json` is written; they say the same. */
@@ -92,7 +92,7 @@ export class Prepared {
 
   /** A folder for one batch. */
   folder(limits: FolderLimits): Folder {
-    return new Folder(this.pipeline.aggregates ?? {}, limits)
+    return new Folder(foldedAggregates(this.pipeline), limits)
   }
 
   #process(record: JsonObject, input: Input): unknown {
@@ -125,6 +125,15 @@ export const eventTimeOf = (pipeline: AnyPipeline, value: JsonObject, timestamp:
     return typeof time === 'number' ? time : Number.NaN
   } catch {
     return Number.NaN
+  }
+}
+
+/** Under which class an error of that code is counted. @throws never: a fault of the pipeline counts as the code itself */
+export const errorClassOf = (pipeline: AnyPipeline, code: string): string => {
+  try {
+    return String(pipeline.errorClass?.(code) ?? code)
+  } catch {
+    return code
   }
 }
 

@@ -9,8 +9,8 @@
  * recount, which knows neither watermark nor clock, leaves it out too (`recount`). Nobody can open endless windows.
  * Totals have no window: they take every record.
  */
-import { type Aggregate, type Aggregates, cellOf } from './aggregates.ts'
-import type { JsonObject } from './define.ts'
+import { type Aggregate, type Aggregates, cellOf, ERROR_CLASS } from './aggregates.ts'
+import type { AnyPipeline, JsonObject } from './define.ts'
 import type { Cell, Value } from './folds/fold.ts'
 
 const DAY = 86_400_000
@@ -28,6 +28,23 @@ export interface Folded {
   readonly latest: number
 }
 
+/**
+ * What is folded batch by batch. With insights by count the slot's totals are not among it: they are folded record by
+ * record, so that they stand as they were at the record that fills a batch (`countedAggregates`).
+ */
+export const foldedAggregates = (pipeline: AnyPipeline): Aggregates =>
+  only(pipeline, (aggregate) => !isCounted(pipeline, aggregate))
+
+/** What is folded record by record, in the order of the commits; empty without insights by count. */
+export const countedAggregates = (pipeline: AnyPipeline): Aggregates =>
+  only(pipeline, (aggregate) => isCounted(pipeline, aggregate))
+
+const isCounted = ({ insights }: AnyPipeline, { span, fold }: Aggregate): boolean =>
+  insights !== undefined && span !== 'window' && fold !== 'errors'
+
+const only = ({ aggregates }: AnyPipeline, wanted: (aggregate: Aggregate) => boolean): Aggregates =>
+  Object.fromEntries(Object.entries(aggregates ?? {}).filter(([, aggregate]) => wanted(aggregate)))
+
 export interface FolderLimits {
   /** Epoch ms; 0 at the beginning. */
   readonly watermark: number
@@ -39,8 +56,14 @@ const NONE: readonly string[] = []
 
 export class Folder {
   readonly #groups: readonly SpanGroup[]
+  /** Names of the aggregates of errors. */
+  readonly #errors: readonly string[]
+  readonly #aggregates: Aggregates
+  #errorCells = new Map<string, Cell>()
   constructor(aggregates: Aggregates, limits: FolderLimits) {
+    this.#aggregates = aggregates
     this.#groups = groupsOf(aggregates, limits)
+    this.#errors = Object.keys(aggregates).filter((name) => aggregates[name]?.fold === 'errors')
   }
 
   /** Names of the aggregates that left the record out. */
@@ -56,10 +79,24 @@ export class Folder {
     for (const group of this.#groups) group.fold(value, eventTime, leftOut)
   }
 
+  /** A dead letter of that class. */
+  error(errorClass: string): void {
+    for (const name of this.#errors) {
+      const aggregate = this.#aggregates[name]
+      if (aggregate === undefined) continue
+      const cell = this.#errorCells.get(name) ?? cellOf(aggregate)
+      this.#errorCells.set(name, cell)
+      cell.add({ [ERROR_CLASS]: errorClass })
+    }
+  }
+
   /** What was folded since the last take. */
   take(): Folded {
     const windows: WindowPart[] = []
     let latest = -1
+    for (const [aggregate, cell] of this.#errorCells)
+      windows.push({ aggregate, start: 0, value: cell.value() })
+    this.#errorCells = new Map()
     for (const group of this.#groups) {
       latest = Math.max(latest, group.latest)
       group.take(windows)
@@ -72,6 +109,7 @@ export class Folder {
 const groupsOf = (aggregates: Aggregates, { watermark, now }: FolderLimits): readonly SpanGroup[] => {
   const groups = new Map<string, SpanGroup>()
   for (const [name, aggregate] of Object.entries(aggregates)) {
+    if (aggregate.fold === 'errors') continue
     const windowed = aggregate.span === 'window'
     const key = windowed ? `${aggregate.size}/${aggregate.retention}` : ''
     const size = windowed ? aggregate.size : Number.POSITIVE_INFINITY

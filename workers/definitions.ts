@@ -3,8 +3,16 @@
  * its first takeover, and its windows before that are left alone. Written in `meta`, so that an audit knows what to recount. Pure.
  */
 import { type Definitions, type Meta, type Position, parseStateKey } from '../cluster/protocol/state.ts'
-import { type Aggregates, definitionHash } from '../pipelines/api/aggregates.ts'
+import { type Aggregate, type Aggregates, definitionHash } from '../pipelines/api/aggregates.ts'
 import type { StateRecord } from './ledger.ts'
+
+const hashes = new WeakMap<Aggregate, string>()
+/** Hashing costs more than a commit's other work: once a definition. */
+export const hashOf = (aggregate: Aggregate): string => {
+  const hash = hashes.get(aggregate) ?? definitionHash(aggregate)
+  hashes.set(aggregate, hash)
+  return hash
+}
 
 /** @param meta absent at birth: what is defined then counts from the first record on */
 export const definitionsOf = (
@@ -14,7 +22,7 @@ export const definitionsOf = (
 ): Definitions => {
   const since = Object.fromEntries([...positions].map(([partition, { next }]) => [partition, next]))
   const entries = Object.entries(aggregates).map(([name, aggregate]) => {
-    const hash = definitionHash(aggregate)
+    const hash = hashOf(aggregate)
     const before = meta?.definitions[name]
     if (before?.hash === hash) return [name, before] as const
     return [name, { hash, since: meta === undefined ? {} : since }] as const

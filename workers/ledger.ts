@@ -17,13 +17,15 @@ import {
   type Aggregate,
   type Aggregates,
   decode,
-  definitionHash,
   encode,
   merge,
   sizeOf,
 } from '../pipelines/api/aggregates.ts'
+import type { Batch, BatchRules } from '../pipelines/api/batches.ts'
 import type { WindowPart } from '../pipelines/api/folder.ts'
 import type { Value } from '../pipelines/api/folds/fold.ts'
+import { type Batches, batchesRecord, type Flush, restoreBatches, stepBatches } from './batches.ts'
+import { hashOf } from './definitions.ts'
 import type { TaskResult } from './task.ts'
 
 export interface Window {
@@ -41,6 +43,8 @@ export interface LedgerState {
   readonly windows: ReadonlyMap<string, Window>
   /** Epoch ms; the highest of all positions'. */
   readonly watermark: number
+  /** Insights by count; absent before the first. */
+  readonly batches: Batches | undefined
 }
 
 export const EMPTY: LedgerState = {
@@ -49,6 +53,7 @@ export const EMPTY: LedgerState = {
   positions: new Map(),
   windows: new Map(),
   watermark: 0,
+  batches: undefined,
 }
 
 /** A record of the state topic; null deletes. */
@@ -72,14 +77,15 @@ export interface Advance {
   readonly records: readonly StateRecord[]
   /** State keys of windows that changed or closed (their value is absent from `state` then). */
   readonly changed: readonly string[]
+  /** Batches of insights that these records have filled, or an order has flushed. */
+  readonly published: readonly Batch[]
 }
 
-const hashes = new WeakMap<Aggregate, string>()
-/** Hashing costs more than a commit's other work: once a definition. */
-const hashOf = (aggregate: Aggregate): string => {
-  const hash = hashes.get(aggregate) ?? definitionHash(aggregate)
-  hashes.set(aggregate, hash)
-  return hash
+/** Insights by count: the rules of the pipeline, and the newest order to flush. */
+export interface BatchWork {
+  readonly rules: BatchRules
+  readonly slot: number
+  readonly flush?: Flush | undefined
 }
 
 /** Applies records of the state topic in their order. Mutates only what it makes. */
@@ -88,16 +94,18 @@ export const restore = (aggregates: Aggregates, records: Iterable<StateRecord>):
   const windows = new Map<string, Window>()
   let meta: Meta | undefined
   let claim: Claim | undefined
+  let batches: Batches | undefined
   for (const { key, value } of records) {
     const parsed = parseStateKey(key)
     if (parsed?.kind === 'meta') meta = value as Meta
     else if (parsed?.kind === 'claim') claim = value as Claim
+    else if (parsed?.kind === 'insights') batches = restoreBatches(aggregates, value)
     else if (parsed?.kind === 'position') positions.set(parsed.partition, value as Position)
     else if (parsed?.kind === 'window')
       restoreWindow(windows, key, parsed, value, aggregates[parsed.aggregate])
   }
   const watermark = Math.max(0, ...[...positions.values()].map((position) => position.watermark))
-  return { meta, claim, positions, windows, watermark }
+  return { meta, claim, positions, windows, watermark, batches }
 }
 
 const restoreWindow = (
@@ -141,16 +149,21 @@ export const isOutdated = (state: LedgerState, aggregates: Aggregates, result: T
 /**
  * The state after these batches are committed, and the records that say so.
  * @param now epoch ms: the watermark never passes it
+ * @throws whatever the pipeline's `insights.messages` throws
  */
 export const advance = (
   state: LedgerState,
   aggregates: Aggregates,
   batches: readonly Finished[],
   now: number,
+  work?: BatchWork,
 ): Advance => {
   const windows = new Map(state.windows)
   const changed = new Set<string>()
   let watermark = state.watermark
+  const step = work && countDone(state, batches, now, work)
+  for (const [aggregate, value] of step?.totals ?? [])
+    changed.add(mergePart(windows, aggregates, { aggregate, start: 0, value }))
   for (const { result } of batches) {
     if (result === undefined) continue
     for (const part of result.folded.windows) changed.add(mergePart(windows, aggregates, part))
@@ -170,8 +183,19 @@ export const advance = (
     const position = positions.get(partition)
     if (position !== undefined) positions.set(partition, { ...position, watermark })
   }
-  const next = { ...state, positions, windows, watermark }
-  return { state: next, changed: [...changed], records: recordsOf(next, aggregates, moved, changed) }
+  const next = { ...state, positions, windows, watermark, batches: step?.batches ?? state.batches }
+  const records = recordsOf(next, aggregates, moved, changed)
+  if (step !== undefined)
+    records.push({ key: stateKey.insights, value: batchesRecord(aggregates, step.batches) })
+  return { state: next, changed: [...changed], records, published: step?.published ?? [] }
+}
+
+const countDone = (state: LedgerState, batches: readonly Finished[], now: number, work: BatchWork) => {
+  const rows = batches.flatMap(({ result }) => result?.rows ?? [])
+  const done = [...state.positions.values()].reduce((sum, { counters }) => sum + counters.done, 0)
+  const before = (name: string) => state.windows.get(stateKey.window(name, 'total', 0))?.value
+  const { slot, rules, flush } = work
+  return stepBatches(rules, state.batches, rows, { slot, now, done, before, flush })
 }
 
 const mergePart = (windows: Map<string, Window>, aggregates: Aggregates, part: WindowPart): string => {

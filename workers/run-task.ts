@@ -9,7 +9,14 @@ import { type BatchHeader, readHeader } from '../cluster/kafka/codec/header.ts'
 import { OriginBlock } from '../cluster/kafka/codec/header-block.ts'
 import type { DropRange } from '../cluster/protocol/drops.ts'
 import { HEADER } from '../cluster/protocol/headers.ts'
-import { eventTimeOf, type Finished, type Prepared, type Result } from '../pipelines/api/execute.ts'
+import { type Row, rowFields, rowOf } from '../pipelines/api/batches.ts'
+import {
+  errorClassOf,
+  eventTimeOf,
+  type Finished,
+  type Prepared,
+  type Result,
+} from '../pipelines/api/execute.ts'
 import type { Folder } from '../pipelines/api/folder.ts'
 import { LetterWriter } from './letter.ts'
 import { Outbox } from './outbox.ts'
@@ -18,6 +25,8 @@ import type { Task, TaskResult, ThreadSetup } from './task.ts'
 
 /** `process` hears of the end a little before the thread is taken away. */
 const SIGNAL_SHARE = 0.9
+/** Fate and code of a done record that has no output. */
+const DONE = 'done'
 
 export class TaskRun {
   readonly #setup: ThreadSetup
@@ -30,6 +39,8 @@ export class TaskRun {
   readonly #block: OriginBlock
   readonly #cursor = new RecordCursor()
   readonly #drops: DropRange[] = []
+  readonly #rowFields: readonly string[] | undefined
+  readonly #rows: Row[] = []
   readonly #counts = { done: 0, dead: 0, dropped: 0, late: 0 }
   /** First offset of the present batch that has no outcome yet. */
   #reached = 0
@@ -40,6 +51,7 @@ export class TaskRun {
     this.#setup = setup
     this.#prepared = prepared
     this.#task = task
+    this.#rowFields = rowFields(prepared.pipeline)
     this.#folder = prepared.folder({ watermark: task.watermark, now: task.now })
     this.#outputs = setup.output && new Outbox(setup.output, task.outputMapping, batchRecords)
     this.#letters = new Outbox(setup.letters, 'same', batchRecords)
@@ -62,6 +74,7 @@ export class TaskRun {
       letters: this.#letters.take(),
       drops: this.#drops,
       folded: this.#folder.take(),
+      ...(this.#rowFields && { rows: this.#rows }),
       ...this.#counts,
       cpuMs: (user + system) / 1000,
       runMs: performance.now() - started,
@@ -135,21 +148,34 @@ export class TaskRun {
 
   #settle(input: RecordInput, outcome: Result): void {
     this.#reached = input.offset + 1
-    if (outcome.outcome === 'done') this.#output(input, outcome)
-    else if (outcome.outcome === 'drop') this.#drop(input.offset, outcome.code)
-    else this.#letter(input, outcome)
+    if (outcome.outcome === 'done') this.#done(input, outcome)
+    else if (outcome.outcome === 'drop') {
+      this.#note(input.offset, outcome.code)
+      this.#counts.dropped++
+    } else this.#letter(input, outcome)
   }
 
-  #output(input: RecordInput, { value, json }: Finished): void {
+  #done(input: RecordInput, { value, json }: Finished): void {
     const outputs = this.#outputs
-    if (outputs === undefined) throw new Error('a pipeline without an output topic cannot be run yet')
     const keyBytes = input.keyEnd - input.keyStart
     // Three bytes a character is the most UTF-8 takes; only a text near the limit is measured.
-    if (!outputs.fits(json.length * 3 + keyBytes) && !outputs.fits(Buffer.byteLength(json) + keyBytes)) {
+    if (
+      outputs !== undefined &&
+      !outputs.fits(json.length * 3 + keyBytes) &&
+      !outputs.fits(Buffer.byteLength(json) + keyBytes)
+    ) {
       this.#letter(input, { code: 'output-too-large', message: '' })
       return
     }
     const leftOut = this.#folder.add(value, eventTimeOf(this.#prepared.pipeline, value, input.timestamp))
+    if (outputs === undefined) this.#note(input.offset, DONE, DONE)
+    else this.#output(outputs, input, json, leftOut)
+    if (this.#rowFields !== undefined) this.#rows.push(rowOf(value, this.#rowFields))
+    this.#counts.done++
+    if (leftOut.length > 0) this.#counts.late++
+  }
+
+  #output(outputs: Outbox, input: RecordInput, json: string, leftOut: readonly string[]): void {
     const { now, partition } = this.#task
     const timestamp = outputs.clamp(input.timestamp, now)
     this.#block.at(input.offset)
@@ -159,22 +185,25 @@ export class TaskRun {
     const target = outputs.partitionOf(input.bytes, input.keyStart, input.keyEnd, partition)
     if (!outputs.add(target, timestamp, input.bytes, input.keyStart, input.keyEnd, json, this.#block))
       throw new Error(`the output of offset ${input.offset} was measured to fit and does not`)
-    this.#counts.done++
-    if (leftOut.length > 0) this.#counts.late++
   }
 
   #letter(input: RecordInput, failure: { readonly code: string; readonly message: string }): void {
     this.#letterWriter.write(input, failure, this.#task.overrides.references.has(input.offset))
+    this.#dead(failure.code)
+  }
+
+  #dead(code: string): void {
+    this.#folder.error(errorClassOf(this.#prepared.pipeline, code))
     this.#counts.dead++
   }
 
-  #drop(offset: number, code: string): void {
+  /** In the drops topic: what leaves no record elsewhere. */
+  #note(offset: number, code: string, fate?: 'done'): void {
     const { partition } = this.#task
     const last = this.#drops.at(-1)
-    if (last !== undefined && last.to === offset - 1 && last.code === code)
+    if (last !== undefined && last.to === offset - 1 && last.code === code && last.fate === fate)
       this.#drops[this.#drops.length - 1] = { ...last, to: offset }
-    else this.#drops.push({ partition, from: offset, to: offset, code })
-    this.#counts.dropped++
+    else this.#drops.push({ partition, from: offset, to: offset, code, ...(fate && { fate }) })
   }
 
   /** The rest of a batch that cannot be read: each of its offsets becomes a letter, so that none is lost without a word. */
@@ -183,8 +212,9 @@ export class TaskRun {
     const first = Math.max(this.#reached, this.#task.from)
     const end = Math.min(header.lastOffset + 1, this.#task.to)
     for (let offset = first; offset < end; offset++) {
-      this.#letterWriter.writeUnreadable(offset, { code: `batch-${error.code}`, message: error.message })
-      this.#counts.dead++
+      const code = `batch-${error.code}`
+      this.#letterWriter.writeUnreadable(offset, { code, message: error.message })
+      this.#dead(code)
     }
   }
 }

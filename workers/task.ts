@@ -1,5 +1,6 @@
 /** What crosses to a pool thread and back. Buffers are transferred; everything else is small. */
 import type { DropRange } from '../cluster/protocol/drops.ts'
+import type { Row } from '../pipelines/api/batches.ts'
 import type { Folded } from '../pipelines/api/folder.ts'
 
 /** Where a pipeline's records go, and what the broker accepts there. */
@@ -63,6 +64,8 @@ export interface TaskResult {
   readonly letters: readonly Produced[]
   readonly drops: readonly DropRange[]
   readonly folded: Folded
+  /** One a done record, in their order, where the pipeline has insights by count. */
+  readonly rows?: readonly Row[]
   readonly done: number
   readonly dead: number
   readonly dropped: number

@@ -15,7 +15,7 @@ export interface TopicDescription {
   readonly configs: Readonly<Record<string, string>>
 }
 
-export type Role = 'output' | 'dead-letters' | 'state' | 'drops' | 'retried' | 'cluster'
+export type Role = 'output' | 'dead-letters' | 'insights' | 'state' | 'drops' | 'retried' | 'cluster'
 
 export interface WantedTopic {
   readonly role: Role
@@ -114,7 +114,13 @@ export const wantedTopics = (
       'max.message.bytes': largest,
     }),
   ]
-  return names.output === undefined ? topics : [outputLike(names.output, input, make), ...topics]
+  return [
+    ...(names.output === undefined ? [] : [outputLike(names.output, input, make)]),
+    ...(names.insights === undefined
+      ? []
+      : [make('insights', names.insights, 1, { 'cleanup.policy': 'delete', 'retention.ms': WEEK })]),
+    ...topics,
+  ]
 }
 
 type Make = (
@@ -149,11 +155,15 @@ export const wantedClusterTopic = (name: string, durability: Durability): Wanted
 const held: Readonly<Record<Role, readonly string[]>> = {
   output: ['cleanup.policy'],
   'dead-letters': ['cleanup.policy', 'message.timestamp.type'],
+  insights: ['cleanup.policy'],
   state: [...Object.keys(compacted), 'max.message.bytes'],
   drops: ['cleanup.policy', 'retention.ms', 'retention.bytes'],
   retried: ['cleanup.policy', 'message.timestamp.type', 'max.message.bytes'],
   cluster: Object.keys(compacted),
 }
+
+/** Others may have made these, with as many partitions as they like. */
+const USERS_CHOICE: readonly Role[] = ['output', 'dead-letters', 'insights']
 
 const wanted = (
   role: Role,
@@ -165,7 +175,7 @@ const wanted = (
   role,
   name,
   partitions,
-  fixedPartitions: role !== 'output' && role !== 'dead-letters',
+  fixedPartitions: !USERS_CHOICE.includes(role),
   replication,
   configs: { ...configs, 'min.insync.replicas': String(minInsync) },
   held: held[role],

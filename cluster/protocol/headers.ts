@@ -7,6 +7,8 @@ export const HEADER = {
   /** Epoch ms of the input where the broker would refuse it and it was clamped to the time of writing. */
   originalTimestamp: 'millrace-timestamp',
   pipeline: 'millrace-pipeline',
+  /** On insights by count: `slot/number/records` of the batch, numbered from 0 (`formatBatch`). */
+  batch: 'millrace-batch',
   errorCode: 'millrace-error-code',
   errorMessage: 'millrace-error-message',
   attempts: 'millrace-attempts',
@@ -29,4 +31,19 @@ export const parseOrigin = (text: string): Origin | undefined => {
   const match = /^(.+)\/(\d+)\/(\d+)$/.exec(text)
   if (match?.[1] === undefined) return undefined
   return { topic: match[1], partition: Number(match[2]), offset: Number(match[3]) }
+}
+
+export interface BatchName {
+  readonly slot: number
+  readonly number: number
+  readonly records: number
+}
+
+export const formatBatch = ({ slot, number, records }: BatchName): string => `${slot}/${number}/${records}`
+
+/** Undefined where the text names no batch. */
+export const parseBatch = (text: string): BatchName | undefined => {
+  const match = /^(\d+)\/(\d+)\/(\d+)$/.exec(text)
+  if (match === null) return undefined
+  return { slot: Number(match[1]), number: Number(match[2]), records: Number(match[3]) }
 }

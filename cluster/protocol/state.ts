@@ -59,7 +59,24 @@ export interface WindowState {
   readonly value: unknown
 }
 
+/** Insights by count of one slot: the batch that is not full yet, and how many were published. */
+export interface InsightsState {
+  /** Done records in the unfilled batch. */
+  readonly records: number
+  /** Batches published: the number of the next. */
+  readonly published: number
+  /** Done records ever folded: those of all batches and of the unfilled one. */
+  readonly total: number
+  /** Done records of the slot's counters before the first that was folded: insights may be declared later than the pipeline. */
+  readonly since: number
+  /** Of the `batch` aggregates; another hash begins anew. */
+  readonly values: Readonly<Record<string, WindowState>>
+  /** The last order to flush that was carried out. */
+  readonly flushed?: string
+}
+
 export const stateKey = {
+  insights: 'insights',
   meta: 'meta',
   claim: 'claim',
   position: (partition: number) => `position/${partition}`,
@@ -69,7 +86,7 @@ export const stateKey = {
 }
 
 export type ParsedStateKey =
-  | { readonly kind: 'meta' | 'claim' }
+  | { readonly kind: 'meta' | 'claim' | 'insights' }
   | { readonly kind: 'position'; readonly partition: number }
   | { readonly kind: 'window'; readonly aggregate: string; readonly size: string; readonly start: number }
   | { readonly kind: 'retry'; readonly partition: number; readonly offset: number }
@@ -77,7 +94,7 @@ export type ParsedStateKey =
 /** Undefined where the key is of a later format. */
 export const parseStateKey = (key: string): ParsedStateKey | undefined => {
   const [kind, a, b, c] = key.split('/')
-  if (kind === 'meta' || kind === 'claim') return { kind }
+  if (kind === 'meta' || kind === 'claim' || kind === 'insights') return { kind }
   if (kind === 'position') return { kind, partition: Number(a) }
   if (kind === 'window' && a && b) return { kind, aggregate: a, size: b, start: Number(c) }
   if (kind === 'retry') return { kind, partition: Number(a), offset: Number(b) }

@@ -9,6 +9,13 @@ const plain = (value: unknown): unknown =>
     ? value.toJSON()
     : value
 
+/** All that folds can tell of a value, as plain data: of objects and arrays only that they are. */
+export const plainOf = (raw: unknown): unknown => {
+  const value = plain(raw)
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? [] : {}
+  return typeof value === 'function' || typeof value === 'symbol' ? undefined : value
+}
+
 /** The text of a field, or undefined where it is absent. */
 export const textOf = (record: JsonObject, field: string): string | undefined => {
   const raw = record[field]

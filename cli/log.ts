@@ -1,15 +1,24 @@
 /** What happens in a process, as lines on stderr: one table from event to level and text. */
 import type { EventBus, Events } from '../cluster/events.ts'
 import type { Settings } from '../cluster/settings.ts'
+import { tellDrops } from './drop-log.ts'
 
 type Level = Settings['logLevel']
 const severity: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 }
 
+/** Every event but those that are summed up before they are told. */
+type Told = Exclude<keyof Events, 'dropped'>
 type Lines = {
-  readonly [K in keyof Events]: { readonly level: Level; readonly text: (event: Events[K]) => string }
+  readonly [K in Told]: { readonly level: Level; readonly text: (event: Events[K]) => string }
 }
 
 const ms = (value: number): string => `${Math.round(value)} ms`
+
+const jsonLine = (messages: readonly object[]): string =>
+  messages.map((message) => JSON.stringify(message)).join(' ')
+
+export const alertLine = ({ pipeline, errorClass, count, at }: Events['alert']): string =>
+  `${pipeline}: ${count} dead letters of class ${errorClass} (alert at ${at})`
 
 const lines: Lines = {
   committed: {
@@ -47,6 +56,15 @@ const lines: Lines = {
     text: (e) =>
       `${e.pipeline}: plan ${e.epoch}, ${e.owned} slots on ${e.workers} workers, ${e.releasing} being released`,
   },
+  insights: {
+    level: 'info',
+    text: (e) => `slot ${e.slot}: insights of ${e.records} records: ${jsonLine(e.messages)}`,
+  },
+  clusterInsights: {
+    level: 'info',
+    text: (e) => `${e.pipeline}: insights: ${jsonLine(e.messages.map(({ value }) => value))}`,
+  },
+  alert: { level: 'warn', text: alertLine },
   skipped: { level: 'warn', text: (e) => `left alone: ${e.detail}` },
 }
 
@@ -61,7 +79,9 @@ export const logEvents = (
   write: (line: string) => void,
 ): void => {
   const written = new Map<string, number>()
-  const log = <K extends keyof Events>(name: K) => {
+  const writeLine = (of: Level, text: string) =>
+    write(`${new Date().toISOString()} ${of.padEnd(5)} ${who} ${text}`)
+  const log = <K extends Told>(name: K) => {
     const line = lines[name]
     if (severity[line.level] < severity[level]) return
     events.on(name, (event) => {
@@ -70,8 +90,9 @@ export const logEvents = (
       if (line.level === 'warn' && now - (written.get(text) ?? -REPEAT_MS) < REPEAT_MS) return
       written.set(text, now)
       if (written.size > 1000) written.clear()
-      write(`${new Date().toISOString()} ${line.level.padEnd(5)} ${who} ${text}`)
+      writeLine(line.level, text)
     })
   }
-  for (const name of Object.keys(lines) as (keyof Events)[]) log(name)
+  for (const name of Object.keys(lines) as Told[]) log(name)
+  if (severity.warn >= severity[level]) tellDrops(events, (text) => writeLine('warn', text))
 }

@@ -65,6 +65,7 @@ const main = async (start: ChildStart): Promise<void> => {
     keep: (plan) => start.keep({ worker, plan } satisfies Kept),
     apply: (epoch, slots) => host.worker.apply(epoch, slots),
     applied: () => membership?.tell(),
+    ordered: (order) => host.worker.flush(order),
     onFailure: (error) => end(error),
   })
   const end = (error: unknown) => endWith(start, error)

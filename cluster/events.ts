@@ -4,6 +4,9 @@
  */
 import { EventEmitter } from 'node:events'
 
+/** A JSON object as it was published. */
+type Said = { readonly [name: string]: unknown }
+
 export interface Events {
   /** A committed transaction of one shard. Durations in ms. */
   committed: {
@@ -38,6 +41,14 @@ export interface Events {
   /** It leads no more. */
   deposed: { term: number; reason: string }
   planned: { pipeline: string; epoch: number; owned: number; releasing: number; workers: number }
+  /** What a slot published by count, in a committed transaction. */
+  insights: { slot: number; records: number; messages: readonly Said[] }
+  /** Records that a pipeline dropped, in a committed transaction. */
+  dropped: { slot: number; code: string; records: number }
+  /** What the leader published over all slots. */
+  clusterInsights: { pipeline: string; messages: readonly { readonly key: string; readonly value: Said }[] }
+  /** Dead letters of one class, over all slots, have reached what the pipeline alerts at. */
+  alert: { pipeline: string; errorClass: string; count: number; at: number }
   /** Something of another version or malformed was left alone. */
   skipped: { detail: string }
 }

@@ -1,18 +1,19 @@
 /** What one transaction holds: outputs, letters, drops and state of every ready batch, as parts for the writer. Pure. */
-import { encodeBatch } from '../cluster/kafka/codec/records.ts'
+import { encodeBatch, type PlainRecord } from '../cluster/kafka/codec/records.ts'
 import type { Part } from '../cluster/kafka/ports.ts'
+import { formatBatch, HEADER } from '../cluster/protocol/headers.ts'
 import type { Names } from '../cluster/protocol/names.ts'
+import type { Batch } from '../pipelines/api/batches.ts'
 import type { StateRecord } from './ledger.ts'
+import type { InsightsTarget } from './slot.ts'
 import type { Produced, TaskResult } from './task.ts'
 
 /** Bytes of a batch around its records, and of a record around key and value: generous, so that a split batch always fits. */
 const BATCH_OVERHEAD = 128
 const RECORD_OVERHEAD = 64
+const HEADER_OVERHEAD = 10
 
-interface Plain {
-  readonly key: string
-  readonly value: string | null
-}
+type Plain = Omit<PlainRecord, 'timestamp'> & { readonly key: string; readonly value: string | null }
 
 /** One or more batches for one partition, each under `maxBytes` (a single larger record stands alone). */
 const batchesOf = (
@@ -25,7 +26,8 @@ const batchesOf = (
   const groups: Plain[][] = []
   let size = Number.POSITIVE_INFINITY
   for (const record of records) {
-    const bytes = record.key.length + Buffer.byteLength(record.value ?? '') + RECORD_OVERHEAD
+    const bytes =
+      record.key.length + Buffer.byteLength(record.value ?? '') + headerBytes(record) + RECORD_OVERHEAD
     if (size + bytes > maxBytes) {
       groups.push([])
       size = BATCH_OVERHEAD
@@ -38,6 +40,9 @@ const batchesOf = (
     return batch === undefined ? [] : [{ topic, partition, bytes: batch.bytes, records: batch.count }]
   })
 }
+
+const headerBytes = ({ headers = [] }: Plain): number =>
+  headers.reduce((sum, [name, value]) => sum + name.length + (value?.length ?? 0) + HEADER_OVERHEAD, 0)
 
 export interface StateTarget {
   readonly names: Names
@@ -62,10 +67,29 @@ export interface CommitParts {
   readonly stateFrom: number
 }
 
+/** Insights by count of one transaction. */
+export interface Published {
+  readonly to: InsightsTarget
+  readonly batches: readonly Batch[]
+}
+
+/** The messages of a slot keep their order: they go to one partition. */
+const insightsParts = ({ to, batches }: Published, { slot, now }: StateTarget): Part[] => {
+  const records = batches.flatMap(({ number, records, messages }) => {
+    const headers = [
+      [HEADER.pipeline, to.pipeline],
+      [HEADER.batch, formatBatch({ slot, number, records })],
+    ] as const
+    return messages.map((message) => ({ key: to.pipeline, value: JSON.stringify(message), headers }))
+  })
+  return batchesOf(to.topic, slot % to.partitions, records, to.maxBytes, now)
+}
+
 export const partsOf = (
   results: readonly TaskResult[],
   records: readonly StateRecord[],
   target: StateTarget,
+  published?: Published,
 ): CommitParts => {
   const { names, slot } = target
   const of = (topic: string | undefined, produced: readonly Produced[]): Part[] =>
@@ -81,6 +105,7 @@ export const partsOf = (
       target.maxStateBytes,
       target.now,
     ),
+    ...(published === undefined ? [] : insightsParts(published, target)),
   ]
   return { parts: [...data, ...statePartsOf(records, target)], stateFrom: data.length }
 }

@@ -2,8 +2,11 @@
  * The commits of one shard: when the next transaction begins, what it holds, and what the ledger says after it.
  * One at a time. The state changes only when a transaction is known to be committed.
  */
+
+import { messageOf } from '../cluster/errors.ts'
 import type { Events } from '../cluster/events.ts'
 import type { TransactResult, Writer } from '../cluster/kafka/ports.ts'
+import type { Flush } from './batches.ts'
 import { type CommitParts, partsOf, stateOffsets } from './commit.ts'
 import { type Advance, advance, EMPTY, type Finished, isOutdated, type LedgerState } from './ledger.ts'
 import type { Entry, Mailbox } from './mailbox.ts'
@@ -28,6 +31,7 @@ export class Commits {
   #offsets = new Map<string, number>()
   #open: Commit | undefined
   #readySince: number | undefined
+  #flush: Flush | undefined
   /** performance.now() of the last commit; before the first, an idle position is due at once. */
   #last = Number.NEGATIVE_INFINITY
 
@@ -55,9 +59,18 @@ export class Commits {
     this.#readySince = undefined
   }
 
+  /** What waits in an unfilled batch is published by the next commit. An order that was carried out before changes nothing. */
+  flush(order: Flush): void {
+    if (this.#context.insights !== undefined) this.#flush = order
+  }
+  get #isOrdered(): boolean {
+    return this.#flush !== undefined && this.#flush.id !== this.#state.batches?.flushed
+  }
+
   /** 0: begin now; more: ask again after so many ms; undefined: nothing is ready. */
   due(now: number, draining: boolean): number | undefined {
     if (this.busy) return undefined
+    if (this.#isOrdered) return 0
     const ready = this.#mailbox.ready(this.#context.settings.commitBytes)
     if (ready.length === 0) return undefined
     if (draining) return 0
@@ -71,20 +84,30 @@ export class Commits {
 
   /**
    * Entries that earlier commits have outdated (a window they folded into has closed) are handed back instead:
-   * they run again under the present watermark.
+   * they run again under the present watermark. A pipeline whose insights cannot be worded is broken: only a person can mend it.
    */
-  begin(now: number): { readonly commit: Commit } | { readonly outdated: readonly Entry[] } {
+  begin(
+    now: number,
+  ): { readonly commit: Commit } | { readonly outdated: readonly Entry[] } | { readonly broken: string } {
     const entries = this.#mailbox.ready(this.#context.settings.commitBytes)
-    const { aggregates, names, slot, maxStateBytes } = this.#context
+    const { aggregates, names, slot, maxStateBytes, insights } = this.#context
     const outdated = entries.filter(
       (entry) => entry.result !== undefined && isOutdated(this.#state, aggregates, entry.result),
     )
     if (outdated.length > 0) return { outdated }
     const wall = Date.now()
-    const next = advance(this.#state, aggregates, entries.map(finished), wall)
     const results = entries.flatMap((entry) => entry.result ?? [])
-    const content = partsOf(results, next.records, { names, slot, maxStateBytes, now: wall })
-    this.#open = { entries, advance: next, content, started: now }
+    const target = { names, slot, maxStateBytes, now: wall }
+    try {
+      const work = insights && { rules: insights.rules, slot, flush: this.#flush }
+      const next = advance(this.#state, aggregates, entries.map(finished), wall, work)
+      const published = insights && { to: insights, batches: next.published }
+      const content = partsOf(results, next.records, target, published)
+      this.#open = { entries, advance: next, content, started: now }
+    } catch (error) {
+      if (insights === undefined) throw error
+      return { broken: messageOf(error) }
+    }
     this.#readySince = undefined
     return { commit: this.#open }
   }
@@ -113,6 +136,15 @@ export class Commits {
   cancel(): void {
     this.#open = undefined
   }
+}
+
+/** Drops by code, for whoever watches. */
+export const droppedOf = (entries: readonly Entry[]): ReadonlyMap<string, number> => {
+  const codes = new Map<string, number>()
+  for (const { result } of entries)
+    for (const { code, from, to, fate } of result?.drops ?? [])
+      if (fate === undefined) codes.set(code, (codes.get(code) ?? 0) + to - from + 1)
+  return codes
 }
 
 const finished = ({ chunk, result }: Entry): Finished => ({

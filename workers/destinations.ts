@@ -10,6 +10,9 @@ export interface Destinations {
   /** Of a new pipeline; later the state's own word counts, so that an input that grows keeps its order. */
   readonly birthMapping: Meta['outputMapping']
   readonly maxStateBytes: number
+  readonly insights:
+    | { readonly topic: string; readonly partitions: number; readonly maxBytes: number }
+    | undefined
 }
 
 /** @param topics by name, as `ensureTopics` found or made them */
@@ -26,6 +29,7 @@ export const destinationsOf = (
     letters,
     birthMapping,
     maxStateBytes: maxBytes(found(topics, names.state)),
+    insights: names.insights === undefined ? undefined : insightsTo(found(topics, names.insights)),
   }
 }
 
@@ -39,6 +43,12 @@ const KAFKA_DEFAULT_MAX_BYTES = 1_048_588
 
 const maxBytes = (topic: TopicDescription): number =>
   Number(topic.configs['max.message.bytes'] ?? KAFKA_DEFAULT_MAX_BYTES)
+
+const insightsTo = (topic: TopicDescription) => ({
+  topic: topic.name,
+  partitions: topic.partitions,
+  maxBytes: maxBytes(topic),
+})
 
 const destination = (topic: TopicDescription): Destination => ({
   topic: topic.name,

@@ -6,6 +6,7 @@
  * without Redis (fencing makes that safe where the plan is out of date).
  */
 import { type Actor, spawn } from '../cluster/actor/actor.ts'
+import type { FlushOrder } from '../cluster/protocol/orders.ts'
 import type { PlanRecord } from '../cluster/protocol/plan.ts'
 import type { PlanSource } from '../cluster/protocol/plan-log.ts'
 
@@ -19,6 +20,8 @@ export interface FollowOptions {
   readonly keep?: (plan: PlanRecord) => void
   /** A plan is applied wholly. */
   readonly applied?: (plan: PlanRecord) => void
+  /** Told of each order for this pipeline, perhaps more than once. */
+  readonly ordered?: (order: FlushOrder) => void
   readonly last?: PlanRecord | undefined
   readonly onFailure?: (error: unknown) => void
 }
@@ -31,7 +34,7 @@ export interface PlanFollower {
 }
 
 export const followPlan = (options: FollowOptions): PlanFollower => {
-  const { source, pipeline, apply, keep, applied, last, onFailure } = options
+  const { source, pipeline, apply, keep, applied, ordered, last, onFailure } = options
   let appliedEpoch = 0
   let newest: PlanRecord | undefined
 
@@ -54,7 +57,9 @@ export const followPlan = (options: FollowOptions): PlanFollower => {
     actor.tell('newer')
   }
   if (last !== undefined) learn(last)
-  const unfollow = source.follow(learn)
+  const unfollow = source.follow(learn, (order) => {
+    if (order.pipeline === pipeline) ordered?.(order)
+  })
   return { appliedEpoch: () => appliedEpoch, stop: () => actor.stop(), stopped: actor.stopped }
 }
 

@@ -4,6 +4,7 @@
  * hears of it as an outcome, and Piscina puts a new thread in its place.
  */
 import { Piscina } from 'piscina'
+import { entryUrl } from '../cluster/entry.ts'
 import type { Handed, Task, TaskResult, ThreadSetup } from './task.ts'
 
 export interface PoolOptions {
@@ -45,8 +46,7 @@ export class Pool {
   constructor(setup: ThreadSetup, options: PoolOptions) {
     this.#options = options
     this.#piscina = new Piscina<Handed, TaskResult>({
-      filename: new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url)
-        .href,
+      filename: entryUrl('./thread', import.meta.url).href,
       name: 'runTask',
       minThreads: options.threads,
       maxThreads: options.threads,

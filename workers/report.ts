@@ -1,6 +1,7 @@
 /** What a shard says of itself once a second. Pure. */
 import type { SlotReport, SlotState } from '../cluster/protocol/plan.ts'
 import type { Counters, Position } from '../cluster/protocol/state.ts'
+import type { Batches } from './batches.ts'
 import type { LedgerState } from './ledger.ts'
 
 export interface Reported {
@@ -12,9 +13,12 @@ export interface Reported {
   readonly positions: ReadonlyMap<number, Position>
   /** Last stable offset of each partition, as far as it is known. */
   readonly ends: ReadonlyMap<number, number>
+  /** Insights by count; absent where there are none yet. */
+  readonly batches?: Pick<Batches, 'records' | 'flushed'> | undefined
 }
 
-export const slotReport = ({ slot, epoch, state, reason, rates, positions, ends }: Reported): SlotReport => {
+export const slotReport = (reported: Reported): SlotReport => {
+  const { slot, epoch, state, reason, rates, positions, ends, batches } = reported
   const sum = (pick: (counters: Counters) => number) =>
     [...positions.values()].reduce((total, { counters }) => total + pick(counters), 0)
   return {
@@ -28,6 +32,8 @@ export const slotReport = ({ slot, epoch, state, reason, rates, positions, ends 
       lag: Math.max(0, (ends.get(partition) ?? next) - next),
     })),
     ...rates,
+    ...(batches && { waiting: batches.records }),
+    ...(batches?.flushed !== undefined && { flushed: batches.flushed }),
     counters: {
       done: sum((counters) => counters.done),
       dead: sum((counters) => counters.dead),

@@ -9,14 +9,16 @@
  * Whatever is under way carries the incarnation it began in: after a reopen (P3.4 b) what arrives from another is ignored.
  */
 import { type Actor, spawn } from '../cluster/actor/actor.ts'
+import type { Events } from '../cluster/events.ts'
 import { CODE } from '../cluster/kafka/codes.ts'
 import { pause } from '../cluster/kafka/failures.ts'
 import { free } from '../cluster/kafka/free.ts'
 import type { Chunk, Reader, TransactResult, Writer } from '../cluster/kafka/ports.ts'
 import type { SlotReport, SlotState } from '../cluster/protocol/plan.ts'
 import type { Position } from '../cluster/protocol/state.ts'
+import type { Flush } from './batches.ts'
 import { type Runner, runChunk } from './bisect.ts'
-import { type Commit, Commits, committedEvent } from './commits.ts'
+import { type Commit, Commits, committedEvent, droppedOf } from './commits.ts'
 import { type Entry, Mailbox } from './mailbox.ts'
 import { Meter } from './meter.ts'
 import type { Committed, Publisher } from './publisher.ts'
@@ -99,6 +101,7 @@ export class Shard {
       rates,
       positions: this.positions,
       ends: this.#ends,
+      batches: this.#commits.state.batches,
     })
   }
 
@@ -126,6 +129,14 @@ export class Shard {
     this.#actor.tell(() => {
       this.#extending = true
       this.#advance()
+    })
+  }
+
+  /** Publishes what waits in an unfilled batch of insights. */
+  flush(order: Flush): void {
+    this.#actor.tell(() => {
+      this.#commits.flush(order)
+      if (this.#phase === 'running') this.#advance()
     })
   }
 
@@ -160,6 +171,7 @@ export class Shard {
       ms: performance.now() - started,
     })
     this.#read()
+    this.#advance()
   }
 
   #read(): void {
@@ -245,6 +257,10 @@ export class Shard {
       this.#advance()
       return
     }
+    if ('broken' in begun) {
+      this.#halt('pipeline-insights', begun.broken)
+      return
+    }
     const incarnation = this.#incarnation
     const { commit } = begun
     const current = (act: () => void | Promise<void>) =>
@@ -271,10 +287,19 @@ export class Shard {
     this.#parts.publisher.changed(this.#committed(), commit.advance.changed)
     const told = committedEvent(this.slot, commit, now, result.concurrentRetries)
     this.#meter.commit(now, told.records)
-    this.#context.events.emit('committed', told)
+    this.#tell(commit, told)
     for (const part of commit.content.parts) free(part.bytes)
     this.#parts.reader.wake()
     this.#advance()
+  }
+
+  #tell({ entries, advance }: Commit, committed: Events['committed']): void {
+    const { slot } = this
+    const { events } = this.#context
+    events.emit('committed', committed)
+    for (const [code, records] of droppedOf(entries)) events.emit('dropped', { slot, code, records })
+    for (const { records, messages } of advance.published)
+      events.emit('insights', { slot, records, messages })
   }
 
   #committed(): Committed {

@@ -7,10 +7,21 @@ import type { Names } from '../cluster/protocol/names.ts'
 import type { Meta } from '../cluster/protocol/state.ts'
 import type { Settings } from '../cluster/settings.ts'
 import type { Aggregates } from '../pipelines/api/aggregates.ts'
+import type { BatchRules } from '../pipelines/api/batches.ts'
 import type { Budget } from './budget.ts'
 
 /** Epoch of a claim made without a coordinator (`millrace run`): whoever starts it decides, so it yields to no earlier plan. */
 export const SOLO_EPOCH = 0
+
+export interface InsightsTarget {
+  readonly rules: BatchRules
+  /** Headers name it: pipelines may share the topic. */
+  readonly pipeline: string
+  readonly topic: string
+  readonly partitions: number
+  /** Of the topic: max.message.bytes. */
+  readonly maxBytes: number
+}
 
 export interface SlotContext {
   readonly slot: number
@@ -19,6 +30,8 @@ export interface SlotContext {
   readonly worker: string
   readonly names: Names
   readonly aggregates: Aggregates
+  /** Insights by count, where the pipeline has any. */
+  readonly insights?: InsightsTarget | undefined
   /** Of a new pipeline. */
   readonly birthMapping: Meta['outputMapping']
   /** max.message.bytes of the state topic. */

@@ -15,10 +15,12 @@ import type { TopicDescription } from '../cluster/kafka/topics.ts'
 import type { Topology } from '../cluster/kafka/topology.ts'
 import { TransactionWriter } from '../cluster/kafka/writer.ts'
 import type { Names } from '../cluster/protocol/names.ts'
+import type { FlushOrder } from '../cluster/protocol/orders.ts'
 import type { SlotReport } from '../cluster/protocol/plan.ts'
 import type { Position } from '../cluster/protocol/state.ts'
 import type { ViewPublisher } from '../cluster/redis/views.ts'
 import type { Settings } from '../cluster/settings.ts'
+import { batchRules } from '../pipelines/api/batches.ts'
 import type { AnyPipeline, JsonObject } from '../pipelines/api/define.ts'
 import { Budget } from './budget.ts'
 import { destinationsOf } from './destinations.ts'
@@ -27,7 +29,7 @@ import { Mirror } from './mirror.ts'
 import { Pool } from './pool.ts'
 import { Publisher } from './publisher.ts'
 import { Shard } from './shard.ts'
-import type { SlotContext } from './slot.ts'
+import type { InsightsTarget, SlotContext } from './slot.ts'
 
 /** Connected by cli; the worker closes none of it. */
 export interface WorkerParts {
@@ -81,6 +83,8 @@ export class Worker {
   readonly #restoring = limit(RESTORES)
   readonly #failed = Promise.withResolvers<never>()
   readonly #discovering: NodeJS.Timeout
+  readonly #insights: InsightsTarget | undefined
+  #order: FlushOrder | undefined
   #partitions: number
   #stopping = false
 
@@ -88,7 +92,9 @@ export class Worker {
     const { settings, names, events, input } = parts
     this.#parts = parts
     this.#budget = new Budget(settings.inFlightBytes)
-    const { output, letters } = destinationsOf(names, parts.inputTopic, parts.topics)
+    const { output, letters, insights } = destinationsOf(names, parts.inputTopic, parts.topics)
+    const rules = batchRules(parts.pipeline, parts.options)
+    this.#insights = rules && insights && { rules, pipeline: parts.name, ...insights }
     const { maxRecordBytes, maxDecompressedBytes, concurrency, taskTimeout, threads, threadHeapMb } = settings
     const thread = {
       pipeline: parts.url,
@@ -162,6 +168,7 @@ export class Worker {
     const { settings, events } = this.#parts
     const start = (): Shard => {
       const shard = new Shard(this.#shardParts(slot, epoch))
+      if (this.#order !== undefined) shard.flush(this.#order)
       this.#shards.set(slot, { shard, epoch, care: () => care })
       return shard
     }
@@ -190,6 +197,7 @@ export class Worker {
       worker,
       names,
       aggregates,
+      insights: this.#insights,
       birthMapping,
       maxStateBytes,
       input,
@@ -217,6 +225,12 @@ export class Worker {
   async #release({ shard, care }: Hosted): Promise<void> {
     await shard.release(this.#parts.settings.grace)
     await care().stop()
+  }
+
+  /** Every slot publishes its unfilled batch of insights, also those that come later. */
+  flush(order: FlushOrder): void {
+    this.#order = order
+    for (const { shard } of this.#shards.values()) shard.flush(order)
   }
 
   /** Position of each partition of the owned slots. */

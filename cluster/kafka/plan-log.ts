@@ -4,6 +4,7 @@
  * A record that is malformed or of another protocol version is told once and skipped.
  */
 import { MillraceError, messageOf } from '../errors.ts'
+import { type FlushOrder, isOrderKey, parseFlush } from '../protocol/orders.ts'
 import { type PlanRecord, PROTOCOL_VERSION } from '../protocol/plan.ts'
 import type { Appended, PlanLog, PlanSource } from '../protocol/plan-log.ts'
 import { parsePlan } from '../protocol/report.ts'
@@ -39,6 +40,18 @@ export const kafkaPlanSource = ({ topology, topic, notice }: PlanTopic): PlanSou
     told.add(cursor.offset)
     return undefined
   }
+  const orderAt = (cursor: RecordCursor): FlushOrder | undefined => {
+    const key = textAt(cursor, cursor.keyStart, cursor.keyEnd) ?? ''
+    const value = textAt(cursor, cursor.valueStart, cursor.valueEnd)
+    if (!isOrderKey(key) || value === undefined) return undefined
+    const order = parseFlush(key, value)
+    if (order === undefined && !told.has(cursor.offset))
+      notice(
+        `${topic}@${cursor.offset} (${key}) is no order of protocol version ${PROTOCOL_VERSION}: skipped`,
+      )
+    told.add(cursor.offset)
+    return order
+  }
   const start = async () => (await topology.offsets(topic, [0])).get(0) ?? 0
 
   return {
@@ -50,7 +63,7 @@ export const kafkaPlanSource = ({ topology, topic, notice }: PlanTopic): PlanSou
       await scan(topology, { topic, partition: 0, from, to }, (cursor) => keepNewest(plans, planAt(cursor)))
       return plans
     },
-    follow(listener) {
+    follow(listener, ordered) {
       const stop = new AbortController()
       const newest = new Map<string, PlanRecord>()
       let failed = ''
@@ -58,6 +71,8 @@ export const kafkaPlanSource = ({ topology, topic, notice }: PlanTopic): PlanSou
         const plan = planAt(cursor)
         failed = ''
         if (!stop.signal.aborted && plan !== undefined && keepNewest(newest, plan)) listener(plan)
+        const order = ordered && orderAt(cursor)
+        if (!stop.signal.aborted && order !== undefined) ordered?.(order)
       }
       const run = async () => {
         while (!stop.signal.aborted) {

@@ -2,13 +2,17 @@
  * The plan log: every plan ever made for a pipeline, in order; the newest counts.
  * Law: after `open` of a later writer, no record of an earlier one appears; an epoch is written once.
  */
+import type { FlushOrder } from './orders.ts'
 import type { PlanRecord } from './plan.ts'
 
 export interface PlanSource {
   /** The newest plan of each pipeline. After `open` it holds all that earlier writers have committed; the newest of a writer's own may not be visible yet. */
   latest(): Promise<ReadonlyMap<string, PlanRecord>>
-  /** Told of the newest plan of each pipeline, then of every later one. The returned function ends it. */
-  follow(listener: (plan: PlanRecord) => void): () => void
+  /**
+   * Told of the newest plan of each pipeline, then of every later one; `ordered` likewise of what people order, perhaps
+   * more than once. The returned function ends it.
+   */
+  follow(listener: (plan: PlanRecord) => void, ordered?: (order: FlushOrder) => void): () => void
 }
 
 export interface PlanLog extends PlanSource {

@@ -34,6 +34,10 @@ export interface SlotReport {
     readonly late: number
     readonly parked: number
   }
+  /** Insights by count: done records in the unfilled batch. */
+  readonly waiting?: number
+  /** The last order to flush that the slot has carried out. */
+  readonly flushed?: string
 }
 
 /** A worker's lease: a Redis key with a time to live; its value is this. */

@@ -4,6 +4,7 @@
  * Laws: every row is in exactly one batch; batches are numbered from 0 without a gap; `total` aggregates stand, at each
  * batch, as they did at the record that filled it; what does not fill a batch is the rest, and goes on with the next rows.
  */
+import { MillraceError } from '../../cluster/errors.ts'
 import { type Aggregates, cellOf, emptyValue, merge, type Value } from './aggregates.ts'
 import type { AnyPipeline, JsonObject } from './define.ts'
 import { figuresOf } from './figures.ts'
@@ -41,13 +42,15 @@ export interface BatchRules {
   readonly messages: NonNullable<AnyPipeline['insights']>['messages']
 }
 
-/** Undefined for a pipeline without insights by count. @throws Error where `each` comes to no whole number above 0 */
+/** Undefined for a pipeline without insights by count. @throws MillraceError `settings` where `each` comes to no whole number above 0 */
 export const batchRules = (pipeline: AnyPipeline, options: JsonObject): BatchRules | undefined => {
   const { insights, aggregates = {} } = pipeline
   if (insights === undefined) return undefined
   const each = typeof insights.each === 'number' ? insights.each : insights.each(options)
   if (!Number.isSafeInteger(each) || each < 1)
-    throw new Error(`insights.each came to ${each}, it must be a whole number above 0`)
+    throw new MillraceError('settings', `${pipeline.name}: insights.each came to ${each}`, {
+      remedy: 'it must be a whole number above 0: see the options of the pipeline',
+    })
   const messages = insights.messages.bind(insights)
   return { aggregates, counted: countedAggregates(pipeline), each, messages }
 }

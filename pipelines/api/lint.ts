@@ -1,8 +1,9 @@
 /** What the loader accepts and a person should still look at. */
-import { MillraceError } from '../../cluster/errors.ts'
+import { MillraceError, messageOf } from '../../cluster/errors.ts'
 import { distance, nearest } from '../../cluster/nearest.ts'
 import { compileCheck } from './check.ts'
 import type { AnyPipeline } from './define.ts'
+import { figuresOf } from './figures.ts'
 import { isSecret, optionVariable } from './options.ts'
 
 /** @throws MillraceError `pipeline-load` where the schema does not compile. */
@@ -16,6 +17,7 @@ export const lintWarnings = (pipeline: AnyPipeline): readonly string[] => {
       ...(masked.includes(field) ? [`aggregates.${name} counts ${field} as its mask leaves it`] : []),
     ]),
     ...neededOptions(pipeline),
+    ...wordless(pipeline),
   ]
 }
 
@@ -42,6 +44,23 @@ const unknownField = (pipeline: AnyPipeline, place: string, field: string): read
   const near = nearest(field, fields)
   const hint = distance(field, near) <= 2 ? `did you mean ${near}?` : 'process must add it'
   return [`${place}: ${field} is no field of the schema: ${hint}`]
+}
+
+/** Whether messages can be worded before anything is counted: an aggregate that does not exist shows here, not in the first commit. */
+const wordless = ({ aggregates = {}, insights, clusterInsights }: AnyPipeline): readonly string[] => {
+  const figures = figuresOf(aggregates, new Map())
+  const tried = (place: string, word: () => unknown): readonly string[] => {
+    try {
+      word()
+      return []
+    } catch (error) {
+      return [`${place}.messages throws where nothing is counted yet: ${messageOf(error)}`]
+    }
+  }
+  return [
+    ...tried('insights', () => insights?.messages(figures, { slot: 0, records: 0, now: 0 })),
+    ...tried('clusterInsights', () => clusterInsights?.messages(figures)),
+  ]
 }
 
 const neededOptions = (pipeline: AnyPipeline): readonly string[] =>

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ensureClusterTopic } from '../../cluster/kafka/admin.ts'
 import { kafkaClient, kafkaConfig } from '../../cluster/kafka/client.ts'
+import { appendFlush } from '../../cluster/kafka/orders.ts'
 import { kafkaPlanLog } from '../../cluster/kafka/plan-log.ts'
 import { Connections } from '../../cluster/kafka/seam.ts'
 import { Topology } from '../../cluster/kafka/topology.ts'
 import { TransactionWriter } from '../../cluster/kafka/writer.ts'
 import { clusterTopic, coordinatorTransactionalId } from '../../cluster/protocol/names.ts'
+import { type FlushOrder, flushKey } from '../../cluster/protocol/orders.ts'
 import { type PlanRecord, PROTOCOL_VERSION } from '../../cluster/protocol/plan.ts'
 import type { PlanLog } from '../../cluster/protocol/plan-log.ts'
 import { readSettings, type Settings } from '../../cluster/settings.ts'
@@ -108,6 +110,36 @@ describe('the plan log in Kafka', () => {
   afterAll(() => Promise.all(open.map((connections) => connections.close())))
 
   conformance(make)
+
+  test('an order is heard by whoever follows, also later; what is no order is told and skipped', async () => {
+    const kafka = kafkaClient(settings, 'home')
+    const topic = clusterTopic(settings.topicPrefix)
+    const producer = kafka.producer()
+    await producer.connect()
+    await producer.send({
+      topic,
+      messages: [{ key: flushKey('counts'), value: '{"version":1,"pipeline":"other"}' }],
+    })
+    await producer.disconnect()
+    const log = await make()
+    notices.length = 0
+    const heard: FlushOrder[] = []
+    const first = Promise.withResolvers<void>()
+    const hear = (order: FlushOrder) => {
+      heard.push(order)
+      first.resolve()
+    }
+    const stop = log.follow(() => undefined, hear)
+    const order = await appendFlush(kafka, topic, 'counts')
+    await first.promise
+    stop()
+    expect(heard).toEqual([order])
+    expect(notices).toEqual([expect.stringContaining('order/flush/counts')])
+    const again = Promise.withResolvers<FlushOrder>()
+    const end = (await make()).follow(() => undefined, again.resolve)
+    expect(await again.promise).toEqual(order)
+    end()
+  })
 
   test('records that are malformed or of another version are told and skipped', async () => {
     const producer = kafkaClient(settings, 'home').producer()

@@ -38,7 +38,7 @@ const read = (from: number, value?: TaskResult): Entry => {
 }
 const begin = (now = 0): Commit => {
   const found = commits.begin(now)
-  if ('outdated' in found) throw new Error('outdated')
+  if (!('commit' in found)) throw new Error('outdated or broken')
   return found.commit
 }
 /** As if each part had begun at 100, 200, ... */

@@ -4,7 +4,7 @@ import { HEADER } from '../../cluster/protocol/headers.ts'
 import { headerOf, invisible } from './support/batches.ts'
 import type { Script } from './support/memory-ports.ts'
 import { names } from './support/results.ts'
-import { committedTo, happened, ShardWorld } from './support/shard-world.ts'
+import { broken, committedTo, happened, ShardWorld } from './support/shard-world.ts'
 
 let world: ShardWorld
 const rejections: unknown[] = []
@@ -407,5 +407,74 @@ describe('what it cannot read on', () => {
     expect(await happened(started, 'halted')).toMatchObject({ code: 'internal' })
     expect(deaths).toEqual(['0-2', '0-1', '0-1'])
     expect(world.position(0)).toBe(0)
+  })
+})
+
+describe('insights by count', () => {
+  const said = () => world.kafka.records('insights').map(({ value }) => JSON.parse(String(value)))
+  const names = () => world.kafka.records('insights').map((one) => headerOf(one, HEADER.batch))
+  beforeEach(() => {
+    world = new ShardWorld(2, 'counting')
+  })
+
+  test('each third done record is told of, in the order of commits, and another owner goes on with the rest', async () => {
+    world.produce(0, ...mixed)
+    const first = world.start()
+    await committedTo(world, first, 0, 6)
+    expect(said()).toEqual([])
+    world.produce(1, OK, OK, OK, OK)
+    await committedTo(world, first, 1, 4)
+    await first.shard.release(2000)
+    expect(first.shard.report().waiting).toBe(0)
+    world.produce(0, OK)
+    const second = world.start({ epoch: 2 })
+    await committedTo(world, second, 0, 7)
+    world.produce(0, OK, OK)
+    await committedTo(world, second, 0, 9)
+    expect(said()).toEqual([3, 6, 9].map((all) => ({ all, these: 3 })))
+    expect(names()).toEqual(['0/0/3', '0/1/3', '0/2/3'])
+    expect(world.audit()).toEqual({ outputs: 9, letters: 1, drops: 2 })
+  })
+
+  test('an order publishes the rest, once, whoever owns the slot and however often it is heard', async () => {
+    world.produce(0, OK, OK, OK, OK)
+    const first = world.start()
+    await committedTo(world, first, 0, 4)
+    expect(first.shard.report().waiting).toBe(1)
+    const published = happened(first, 'insights')
+    first.shard.flush({ id: 'one' })
+    await published
+    first.shard.flush({ id: 'one' })
+    await first.shard.release(2000)
+    const second = world.start({ epoch: 2 })
+    second.shard.flush({ id: 'one' })
+    await happened(second, 'claimed')
+    world.produce(0, OK)
+    await committedTo(world, second, 0, 5)
+    expect(names()).toEqual(['0/0/3', '0/1/1'])
+    expect(said().at(-1)).toEqual({ all: 4, these: 1 })
+    expect(second.shard.report()).toMatchObject({ waiting: 1, flushed: 'one' })
+  })
+
+  test('a transaction that comes to nothing publishes nothing, and its records count once', async () => {
+    const started = world.start()
+    await happened(started, 'claimed')
+    started.writer.scripts.push(async () => ({ result: 'unclear', reason: 'test' }))
+    world.produce(0, OK, OK, OK)
+    await committedTo(world, started, 0, 3)
+    expect(names()).toEqual(['0/0/3'])
+    expect(world.audit()).toEqual({ outputs: 3, letters: 0, drops: 0 })
+  })
+
+  test('insights that cannot be worded stop the shard by name; nothing of that transaction is written', async () => {
+    broken.now = true
+    try {
+      const started = world.start()
+      world.produce(0, OK, OK, OK)
+      expect(await happened(started, 'halted')).toMatchObject({ code: 'pipeline-insights' })
+      expect(world.position(0)).toBe(0)
+    } finally {
+      broken.now = false
+    }
   })
 })

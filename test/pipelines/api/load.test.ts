@@ -96,7 +96,10 @@ describe('one clear line', () => {
     ['aggregates: { "a/b": { fold: "count", span: "total" } }', '.aggregates.a/b: its name must be letters'],
     ['aggregates: { a: { fold: "mean", field: "x", span: "total" } }', '.aggregates.a.fold must be one of'],
     ['aggregates: { a: { fold: "sum", span: "total" } }', '.aggregates.a.field must name a field'],
-    ['aggregates: { a: { fold: "count", span: "day" } }', '.aggregates.a.span must be one of window, total, batch'],
+    [
+      'aggregates: { a: { fold: "count", span: "day" } }',
+      '.aggregates.a.span must be one of window, total, batch',
+    ],
     [
       'aggregates: { a: { fold: "count", span: "window", size: 0, retention: 0 } }',
       '.aggregates.a.size must be',

@@ -7,9 +7,10 @@ import { expect } from 'vitest'
 import type { Events } from '../../../cluster/events.ts'
 import { HEADER, parseOrigin } from '../../../cluster/protocol/headers.ts'
 import type { Publication, Published } from '../../../cluster/redis/views.ts'
-import { total, tumbling } from '../../../pipelines/api/aggregates.ts'
+import { batch, total, tumbling } from '../../../pipelines/api/aggregates.ts'
+import { batchRules } from '../../../pipelines/api/batches.ts'
 import { definePipeline } from '../../../pipelines/api/define.ts'
-import { prepare } from '../../../pipelines/api/execute.ts'
+import { type Prepared, prepare } from '../../../pipelines/api/execute.ts'
 import { dead, drop } from '../../../pipelines/api/outcome.ts'
 import type { Runner } from '../../../workers/bisect.ts'
 import type { TaskOutcome } from '../../../workers/pool.ts'
@@ -53,16 +54,38 @@ const setup: ThreadSetup = {
   concurrency: 4,
   taskTimeout: 30_000,
 }
-const prepared = await prepare(pipeline)
+const plain = await prepare(pipeline)
+
+export const EACH = 3
+/** No outputs, but insights by count: every third done record says how many there were. */
+const { output: _, ...topics } = pipeline.topics
+const counting = await prepare({
+  ...pipeline,
+  topics: { ...topics, insights: 'insights' },
+  aggregates: { ...aggregates, these: batch.count() },
+  insights: {
+    each: EACH,
+    messages: (figures) => {
+      if (broken.now) throw new Error('cannot word it')
+      return [{ all: figures.number('all'), these: figures.number('these') }]
+    },
+  },
+})
+/** Set: the pipeline that counts cannot word its insights. */
+export const broken = { now: false }
 
 /** The task code without a thread. `hold` keeps every task until `go`. */
 export class InlinePool implements Runner {
   running = 0
+  readonly #prepared: Prepared
   /** Ends tasks in the place of the task code, while it answers. */
   outcome: ((task: Task) => TaskOutcome | undefined) | undefined
   #gate: PromiseWithResolvers<void> | undefined
   #arrived = Promise.withResolvers<void>()
 
+  constructor(prepared: Prepared) {
+    this.#prepared = prepared
+  }
   hold(): void {
     this.#gate ??= Promise.withResolvers()
     this.#arrived = Promise.withResolvers()
@@ -81,7 +104,10 @@ export class InlinePool implements Runner {
     this.#arrived.resolve()
     await this.#gate?.promise
     this.running--
-    return this.outcome?.(task) ?? { ok: true, result: await new TaskRun(setup, prepared, task).run() }
+    const { output, ...rest } = setup
+    const isPlain = this.#prepared === plain
+    const own: ThreadSetup = { ...rest, output: isPlain ? output : undefined }
+    return this.outcome?.(task) ?? { ok: true, result: await new TaskRun(own, this.#prepared, task).run() }
   }
 }
 
@@ -95,7 +121,8 @@ export class ShardWorld {
   readonly kafka = new MemoryKafka()
   readonly topology = new MemoryTopology(this.kafka)
   readonly epochs = new Epochs()
-  readonly pool = new InlinePool()
+  readonly pool: InlinePool
+  readonly #prepared: Prepared
   readonly published: Publication[] = []
   /** Every shard that was started, with what it was given. */
   readonly started: {
@@ -105,15 +132,21 @@ export class ShardWorld {
   }[] = []
   readonly #produced = new Map<number, number>()
 
-  constructor(partitions = 1) {
-    for (const topic of ['in', 'out', 'dlq']) this.kafka.make(topic, partitions)
+  constructor(partitions = 1, kind: 'plain' | 'counting' = 'plain') {
+    this.#prepared = kind === 'plain' ? plain : counting
+    this.pool = new InlinePool(this.#prepared)
+    for (const topic of ['in', 'out', 'dlq', 'insights']) this.kafka.make(topic, partitions)
     for (const topic of [names.state, names.drops]) this.kafka.make(topic, 1)
   }
 
   start(choice: ShardChoice = {}, writer = new MemoryWriter(this.kafka, this.epochs)) {
     const { first = neverRun, ...context } = choice
+    const { pipeline } = this.#prepared
+    const own = pipeline.aggregates ?? {}
+    const rules = batchRules(pipeline, {})
     const slot = slotContext({
-      aggregates,
+      aggregates: own,
+      insights: rules && { rules, pipeline: 'p', topic: 'insights', partitions: 1, maxBytes: 1_000_000 },
       kafka: this.topology,
       settings: { commitInterval: 0 },
       ...context,
@@ -125,7 +158,7 @@ export class ShardWorld {
         return { result: 'published', accepted: 0, refused: 0 }
       },
     }
-    const publisher = new Publisher(views, aggregates, 0, slot.events)
+    const publisher = new Publisher(views, own, 0, slot.events)
     const shard = new Shard({ context: slot, reader, writer, pool: this.pool, publisher, first })
     const started = { shard, writer, reader, events: slot.events }
     this.started.push(started)
@@ -173,10 +206,15 @@ export class ShardWorld {
     )
     expect(Object.fromEntries(fates)).toEqual(Object.fromEntries(wanted.map((one) => [one, 1])))
     for (const { writer } of this.started) expect(writer.broken).toEqual([])
-    const outputs = this.kafka.records('out').length
+    const dones = ranges.flatMap(({ fate, from, to }) => (fate === 'done' ? [to - from + 1] : []))
+    const outputs = this.kafka.records('out').length + dones.reduce((sum, one) => sum + one, 0)
     const all = this.state.get('window/all/total/0') as { value: number } | undefined
     expect(all?.value ?? 0).toBe(outputs)
-    return { outputs, letters: this.kafka.records('dlq').length, drops: ranges.length }
+    return {
+      outputs,
+      letters: this.kafka.records('dlq').length,
+      drops: ranges.filter(({ fate }) => fate === undefined).length,
+    }
   }
 
   async stop(): Promise<void> {

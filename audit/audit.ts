@@ -1,9 +1,11 @@
 /**
  * The audit: from outside, what became of every input offset below the positions, and whether the numbers people see are
- * those that the outputs add up to (protocol P7). It reads committed records only and shares no code with the data path.
+ * those that the outputs add up to (protocol P7). It reads committed records only and shares no code with the data path, but
+ * for a pipeline without outputs: its done records run again.
  *
  *   ground -> scans (data, fates) -> verdict of each partition
- *                \-> recount of the aggregates <-> state, Redis
+ *                |-> recount of the aggregates <-> state, Redis
+ *                \-> batches of insights <-> state
  *
  * Law: with every offset's fate in place it says ok; whatever is lost, doubled, foreign or counted wrong is named; what
  * cannot be known is said to be not provable, never passed over.
@@ -15,13 +17,17 @@ import type { Names } from '../cluster/protocol/names.ts'
 import { slotOf } from '../cluster/protocol/names.ts'
 import { keysOf } from '../cluster/redis/keys.ts'
 import { viewReader } from '../cluster/redis/views-read.ts'
-import type { AnyPipeline } from '../pipelines/api/define.ts'
+import type { AnyPipeline, JsonObject } from '../pipelines/api/define.ts'
+import { prepare } from '../pipelines/api/execute.ts'
 import { compareAggregates } from './aggregates.ts'
-import type { Fate, FateBook, FateVerdict } from './fate-book.ts'
-import { type FateLog, type Ground, isCompacted, layGround } from './ground.ts'
+import { counterFindings, unknowns, verdictsOf } from './findings.ts'
+import { type Ground, layGround } from './ground.ts'
+import { compareInsights } from './insights.ts'
 import { Recount } from './recount.ts'
-import { type AuditReport, compareCounters, type Mismatch, reportOf } from './report.ts'
-import { type ScanTally, scanFates } from './scans.ts'
+import { type AuditReport, reportOf } from './report.ts'
+import { type Rerun, rerunDone } from './rerun.ts'
+import { scanFates } from './scans.ts'
+import type { ScanTally } from './visits.ts'
 
 export interface AuditDeps {
   readonly input: Topology
@@ -30,6 +36,11 @@ export interface AuditDeps {
   readonly pipeline: AnyPipeline
   /** The pipeline's, or what `--as` renamed it to. */
   readonly name: string
+  /**
+   * The pipeline's own, asked for only where its done records must run again: it has aggregates, but no outputs.
+   * @throws MillraceError where they are not set: the recount is not provable then
+   */
+  readonly options?: (() => JsonObject) | undefined
   /** Absent: the views are not compared. */
   readonly redis?: Redis | undefined
   readonly clusterId: string
@@ -46,6 +57,8 @@ const WAIT_MS = 10_000
 /** The default of MILLRACE_TRANSACTION_TIMEOUT, and the broker's next look. */
 const OPEN_TRANSACTIONS_MS = 90_000
 const ATTEMPTS = 3
+/** Options that are not set, a `setup` that fails. */
+const UNREADY: readonly string[] = ['settings', 'pipeline-load']
 
 /** @throws MillraceError where it cannot be done; what it finds is in the report */
 export const audit = async (deps: AuditDeps): Promise<AuditReport> => {
@@ -66,30 +79,53 @@ const auditOnce = async (deps: AuditDeps): Promise<AuditReport> => {
   const ground = await layGround(deps, { openTransactions, signal, waiting })
   const watermarks = watermarksOf(ground)
   const recount = new Recount(pipeline, ground.slots, watermarks, ground.begin.since)
-  const tally = await scanFates({ sources: deps, ground, recount, signal, progress: deps.progress })
+  const tally = await scanFates({ sources: deps, ground, recount, name, signal, progress: deps.progress })
   requireWhole(signal)
   const verdicts = verdictsOf(ground, tally)
   const counters = counterFindings(ground, tally, verdicts)
+  const rerun = await rerunFor(deps, ground, recount, tally)
+  const insights = compareInsights(ground, tally.batches)
   const aggregates = await compareAggregates({
-    pipeline,
-    name,
-    ground,
-    tally,
-    watermarks,
-    recount,
+    ...{ pipeline, name, ground, tally, watermarks, recount, rerun, signal },
     views: deps.redis && viewReader(deps.redis, keysOf(deps.clusterId)),
     wait: deps.wait ?? WAIT_MS,
-    signal,
   })
   requireWhole(signal)
+  const found = [counters, ...(typeof rerun === 'object' ? [rerun] : []), insights, aggregates]
   return reportOf({
     pipeline: name,
     topic: names.input,
+    output: names.output,
     verdicts,
-    mismatches: [...counters.mismatches, ...tally.unreadable, ...aggregates.mismatches],
+    mismatches: [...found.flatMap(({ mismatches }) => mismatches), ...tally.unreadable],
     order: tally.order,
-    notProvable: [...unknowns(deps, ground, tally), ...counters.notProvable, ...aggregates.notProvable],
+    notProvable: [
+      ...unknowns(deps, ground, tally),
+      ...[counters, insights, aggregates].flatMap(({ notProvable }) => notProvable),
+    ],
   })
+}
+
+/** Undefined where nothing needs it; a text says why it cannot be. */
+const rerunFor = async (
+  deps: AuditDeps,
+  ground: Ground,
+  recount: Recount,
+  tally: ScanTally,
+): Promise<Rerun | string | undefined> => {
+  if (ground.outputs !== undefined || !recount.countsDone) return undefined
+  const { input: topology, names, signal, progress } = deps
+  try {
+    // Only what was done runs again: no record was too large.
+    const prepared = await prepare(deps.pipeline, deps.options?.(), { maxRecordBytes: Infinity })
+    const topic = names.input
+    return await rerunDone({
+      ...{ topology, topic, ends: ground.inputEnds, tally, prepared, recount, signal, progress },
+    })
+  } catch (error) {
+    if (!(error instanceof MillraceError) || !UNREADY.includes(error.code)) throw error
+    return `the done records cannot run again: ${error.message}; ${error.remedy}`
+  }
 }
 
 const requireWhole = (signal: AbortSignal | undefined): void => {
@@ -104,91 +140,4 @@ const watermarksOf = ({ begin, slots }: Ground): Map<number, number> => {
     watermarks.set(slot, Math.max(watermark, watermarks.get(slot) ?? 0))
   }
   return watermarks
-}
-
-const verdictsOf = (ground: Ground, { books }: ScanTally): Map<number, FateVerdict> => {
-  for (const [partition, offsets] of ground.begin.parked)
-    for (const offset of offsets) books.get(partition)?.note(offset, 'parked')
-  return new Map(
-    [...books].map(([partition, book]) => [
-      partition,
-      book.verdict(provableFrom(ground, partition, book), isComplete(ground, partition, book)),
-    ]),
-  )
-}
-
-/** Compaction takes outputs from anywhere. */
-const isComplete = ({ begin, configs }: Ground, partition: number, book: FateBook): boolean =>
-  !isCompacted(configs.output) || book.seen('output') >= (begin.positions.get(partition)?.counters.done ?? 0)
-
-const provableFrom = (ground: Ground, partition: number, book: FateBook): number => {
-  const { begin, slots, outputs, letters, drops, mapping } = ground
-  const counters = begin.positions.get(partition)?.counters
-  const places = [...(outputs?.ends.keys() ?? [])]
-  const limit = (log: FateLog, fate: Fate, counted: number | undefined, partitions: readonly number[]) =>
-    log.horizon.moved
-      ? log.horizon.provableFrom(partition, {
-          seen: book.seen(fate),
-          counted: counted ?? 0,
-          partitions,
-          next: book.range.to,
-        })
-      : 0
-  return Math.max(
-    outputs === undefined
-      ? 0
-      : limit(outputs, 'output', counters?.done, mapping === 'key' ? places : [partition % places.length]),
-    limit(letters, 'dead', counters?.dead, [partition % letters.ends.size]),
-    limit(drops, 'drop', counters?.dropped, [slotOf(partition, slots)]),
-  )
-}
-
-/** Compared where each offset has one fate, else they say nothing new; and since the first position, as they are counted. */
-const counterFindings = (
-  ground: Ground,
-  { books }: ScanTally,
-  verdicts: ReadonlyMap<number, FateVerdict>,
-): { readonly mismatches: readonly Mismatch[]; readonly notProvable: readonly string[] } => {
-  const mismatches: Mismatch[] = []
-  const notProvable: string[] = []
-  for (const [partition, { first, counters }] of ground.begin.positions) {
-    const [book, verdict] = [books.get(partition), verdicts.get(partition)]
-    if (book === undefined || verdict === undefined) continue
-    if (verdict.lost + verdict.double + verdict.foreign > 0) continue
-    const prefix = `counters of partition ${partition}:`
-    if (!isComplete(ground, partition, book))
-      notProvable.push(`${prefix} ${ground.outputs?.topic} is compacted, outputs may be gone from anywhere`)
-    else if (verdict.from !== first)
-      notProvable.push(`${prefix} they begin at offset ${first}, the fates that are left at ${verdict.from}`)
-    else mismatches.push(...compareCounters(partition, counters, verdict))
-  }
-  return { mismatches, notProvable }
-}
-
-const unknowns = (
-  { input, names }: AuditDeps,
-  ground: Ground,
-  { unmarked }: ScanTally,
-): readonly string[] => {
-  const all = input.knownTopic(names.input)?.partitions.map(({ partition }) => partition) ?? []
-  const idle = all.filter((partition) => !ground.begin.positions.has(partition))
-  const { input: configs, output } = ground.configs
-  const hidden = [
-    ...(configs === undefined ? [names.input] : []),
-    ...(output === undefined && names.output !== undefined ? [names.output] : []),
-  ]
-  return [
-    ...(idle.length > 0
-      ? [`partitions ${idle.join(', ')} of ${names.input}: they have no position yet`]
-      : []),
-    ...(isCompacted(configs)
-      ? [`fates of records that compaction took out of ${names.input}: whether there was such a record`]
-      : []),
-    ...hidden.map((topic) => `whether ${topic} is compacted: Kafka refuses to show its settings`),
-    ...(unmarked.count > 0
-      ? [
-          `${unmarked.count} records that name no offset of ${names.input}, such as ${unmarked.named[0]}: somebody else writes there`,
-        ]
-      : []),
-  ]
 }

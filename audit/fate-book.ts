@@ -3,6 +3,8 @@
  *
  * Law: with exactly one fate at each data offset the verdict is clean; an offset whose fate was left out is `lost`, one
  * with two is `double`, a fate where the position covers no data is `foreign`, each by name.
+ *
+ * `output` is the fate of every done record, also where the pipeline has no output topic and the drops topic tells of it.
  */
 export const FATES = ['output', 'dead', 'drop', 'parked'] as const
 export type Fate = (typeof FATES)[number]
@@ -93,18 +95,22 @@ export class FateBook {
   }
 
   /** Both ends inclusive, however far apart. */
-  noteRange(start: number, end: number, fate: Fate): void {
+  noteRange(start: number, end: number, fate: Fate, late = false): void {
     const { first, from, to, covered } = this.range
     if (start < first) this.#foreign(start)
     if (end >= covered) this.#foreign(Math.max(start, covered))
     this.#below[fate] += Math.max(0, Math.min(end + 1, from) - Math.max(start, first))
     const last = Math.min(end, to - 1)
-    for (let offset = Math.max(start, from); offset <= last; offset++) this.note(offset, fate)
+    for (let offset = Math.max(start, from); offset <= last; offset++) this.note(offset, fate, late)
   }
 
   #foreign(offset: number): void {
     this.#outsideCount++
     if (this.#outside.length < MOST_NAMED) this.#outside.push(offset)
+  }
+
+  has(offset: number, fate: Fate): boolean {
+    return ((this.#bytes[offset - this.range.from] ?? 0) & BIT[fate]) !== 0
   }
 
   /** Fates of that kind which the position covers, those below the book included. */

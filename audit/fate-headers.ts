@@ -1,7 +1,7 @@
 /**
  * Millrace's own headers of an output or a dead letter, found by comparing bytes: the other headers are stepped over, no
- * text is made. The first origin counts: a dead letter carries the headers of its record behind its own, and that record
- * may itself have been an output once.
+ * text is made. Of origins, codes and attempts the first counts: a dead letter carries the headers of its record behind its
+ * own, and that record may itself have been an output or a letter once.
  */
 import type { HeaderSpan } from '../cluster/kafka/codec/decode.ts'
 import { VarintReader } from '../cluster/kafka/codec/varint.ts'
@@ -10,6 +10,8 @@ import { HEADER } from '../cluster/protocol/headers.ts'
 const ORIGIN = Buffer.from(HEADER.origin)
 const LATE = Buffer.from(HEADER.late)
 const TIMESTAMP = Buffer.from(HEADER.originalTimestamp)
+const ATTEMPTS = Buffer.from(HEADER.attempts)
+const CODE = Buffer.from(HEADER.errorCode)
 
 const NONE: readonly string[] = []
 const SLASH = 0x2f
@@ -23,8 +25,14 @@ export class FateHeaders extends VarintReader {
   late: readonly string[] = NONE
   /** Epoch ms of the input where the output's own was clamped. */
   originalTimestamp: number | undefined
+  /** It needed more than one run: it stands out of the order of its inputs. */
+  retried = false
+  /** Of a dead letter. */
+  errorCode = ''
   /** `topic/` */
   private readonly prefix: Buffer
+  /** Of those that count once. */
+  private readonly found = new Set<Buffer>()
   private readonly names = new Map<string, readonly string[]>()
 
   constructor(topic: string) {
@@ -40,7 +48,9 @@ export class FateHeaders extends VarintReader {
     this.offset = -1
     this.late = NONE
     this.originalTimestamp = undefined
-    let seen = false
+    this.retried = false
+    this.errorCode = ''
+    this.found.clear()
     for (let left = record.headerCount; left > 0; left--) {
       const nameLength = this.varint()
       const name = this.pos
@@ -49,14 +59,24 @@ export class FateHeaders extends VarintReader {
       const value = this.pos
       this.pos += Math.max(0, length)
       if (nameLength < 0 || this.pos > record.headersEnd) return this.offset >= 0
-      if (!seen && this.is(ORIGIN, name, nameLength)) {
-        seen = true
-        this.origin(value, value + length)
-      } else if (this.is(LATE, name, nameLength)) this.late = this.namesAt(value, value + length)
-      else if (this.is(TIMESTAMP, name, nameLength))
-        this.originalTimestamp = Number(this.bytes.toString('latin1', value, value + length))
+      this.take(name, nameLength, value, Math.max(value, value + length))
     }
     return this.offset >= 0
+  }
+
+  private take(name: number, length: number, start: number, end: number): void {
+    if (this.isFirst(ORIGIN, name, length)) this.origin(start, end)
+    else if (this.isFirst(ATTEMPTS, name, length)) this.retried = this.number(start, end) > 1
+    else if (this.isFirst(CODE, name, length)) this.errorCode = this.bytes.toString('utf8', start, end)
+    else if (this.is(LATE, name, length)) this.late = this.namesAt(start, end)
+    else if (this.is(TIMESTAMP, name, length))
+      this.originalTimestamp = Number(this.bytes.toString('latin1', start, end))
+  }
+
+  private isFirst(wanted: Buffer, at: number, length: number): boolean {
+    if (!this.is(wanted, at, length) || this.found.has(wanted)) return false
+    this.found.add(wanted)
+    return true
   }
 
   private is(wanted: Buffer, at: number, length: number): boolean {
@@ -93,7 +113,7 @@ export class FateHeaders extends VarintReader {
   }
 
   private namesAt(start: number, end: number): readonly string[] {
-    const text = this.bytes.toString('utf8', start, Math.max(start, end))
+    const text = this.bytes.toString('utf8', start, end)
     const names = this.names.get(text) ?? text.split(',')
     this.names.set(text, names)
     return names

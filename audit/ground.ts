@@ -7,7 +7,7 @@ import { CODE, codeName } from '../cluster/kafka/codes.ts'
 import { describeConfigsRequest } from '../cluster/kafka/requests/configs.ts'
 import type { Topology } from '../cluster/kafka/topology.ts'
 import type { Names } from '../cluster/protocol/names.ts'
-import type { Meta } from '../cluster/protocol/state.ts'
+import type { InsightsState, Meta } from '../cluster/protocol/state.ts'
 import type { BookRange } from './fate-book.ts'
 import { Horizon } from './horizon.ts'
 import { endsBeyond, type Patience, settledEnds } from './settled.ts'
@@ -19,7 +19,7 @@ export interface Sources {
   readonly names: Names
 }
 
-/** A topic of fates: outputs, dead letters or drops. */
+/** A topic of fates: outputs, dead letters or drops; or of insights. */
 export interface FateLog {
   readonly topic: string
   readonly starts: ReadonlyMap<number, number>
@@ -42,14 +42,22 @@ export interface Ground {
   readonly outputs: FateLog | undefined
   readonly letters: FateLog
   readonly drops: FateLog
-  readonly configs: { readonly input: TopicConfigs; readonly output: TopicConfigs }
+  /** By count; `covered` is what the state said of them after their ends were read, by slot. */
+  readonly insights:
+    | { readonly log: FateLog; readonly covered: ReadonlyMap<number, InsightsState> }
+    | undefined
+  readonly configs: {
+    readonly input: TopicConfigs
+    readonly output: TopicConfigs
+    readonly insights: TopicConfigs
+  }
 }
 
 export const layGround = async (sources: Sources, patience: Patience): Promise<Ground> => {
   const { input, home, names } = sources
-  const output = names.output === undefined ? [] : [names.output]
+  const maybe = [names.output, names.insights].filter((topic) => topic !== undefined)
   await input.refresh(names.input)
-  await home.refresh(names.state, names.deadLetters, names.drops, ...output)
+  await home.refresh(names.state, names.deadLetters, names.drops, ...maybe)
   const state = new StateFollower(home, names.state, patience)
   const begin = await state.read()
   const slots = (await home.topic(names.state)).partitions.length
@@ -60,23 +68,27 @@ export const layGround = async (sources: Sources, patience: Patience): Promise<G
     await fateLog(home, names.drops, patience),
   ]
   const outputs = names.output === undefined ? undefined : await fateLog(home, names.output, patience)
+  const insights = names.insights === undefined ? undefined : await fateLog(home, names.insights, patience)
   const inputStarts = await input.offsets(names.input, inputPartitions)
   const inputConfigs = await configsOf(input, names.input)
   const positions = new Map([...begin.positions].map(([partition, { next }]) => [partition, next]))
+  const covered = await state.read()
   return {
     state,
     slots,
     begin,
     mapping: begin.meta?.outputMapping ?? 'same',
     stateTopicId: (await home.topic(names.state)).topicId,
-    ranges: rangesOf(begin, await state.read(), inputStarts, isCompacted(inputConfigs)),
+    ranges: rangesOf(begin, covered, inputStarts, isCompacted(inputConfigs)),
     inputEnds: await endsBeyond(input, names.input, positions, patience.signal),
     outputs,
     letters,
     drops,
+    insights: insights && { log: insights, covered: covered.insights },
     configs: {
       input: inputConfigs,
       output: names.output === undefined ? {} : await configsOf(home, names.output),
+      insights: names.insights === undefined ? {} : await configsOf(home, names.insights),
     },
   }
 }

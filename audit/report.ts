@@ -1,37 +1,16 @@
 /** What an audit says, as data. `ok` is what a machine asks; `verdictLine` is what a person reads first. Pure. */
-import type { Counters } from '../cluster/protocol/state.ts'
 import { type DoubleFate, type Fate, type FateVerdict, MOST_NAMED } from './fate-book.ts'
-import type { WindowMismatch } from './window-table.ts'
-
-export interface CountersMismatch {
-  readonly where: 'counters'
-  readonly partition: number
-  readonly expected: Counters
-  readonly found: Counters
-}
-/** An output whose value is no JSON object. */
-export interface OutputMismatch {
-  readonly where: 'outputs'
-  readonly partition: number
-  readonly offset: number
-}
-/** Redis holds a slot's parts of another state topic. */
-export interface TopicMismatch {
-  readonly where: 'redis'
-  readonly slot: number
-  readonly expected: string
-  readonly found: string
-}
-export type Mismatch = CountersMismatch | OutputMismatch | TopicMismatch | WindowMismatch
+import type { Mismatch } from './mismatch.ts'
 
 export interface AuditCounts {
   /** Data offsets in the audited range. */
   readonly produced: number
+  /** Done records: each is an output, but for a pipeline without an output topic, where they are only counted. */
   readonly outputs: number
   readonly dead: number
   readonly dropped: number
   readonly parked: number
-  /** Outputs that at least one aggregate left out. */
+  /** Done records that at least one aggregate left out. */
   readonly late: number
   /** Data offsets without a fate. */
   readonly lost: number
@@ -56,8 +35,10 @@ export interface Named<T> {
 export interface AuditReport extends AuditCounts {
   readonly ok: boolean
   readonly pipeline: string
+  /** Topic of the outputs; null where the pipeline has none. */
+  readonly output: string | null
   readonly range: { readonly topic: string; readonly partitions: number; readonly offsets: number }
-  /** Counters, windows and parts that differ from the recount. */
+  /** Counters, windows, parts and insights that differ from the recount. */
   readonly mismatch: number
   /** Outputs that do not stand in the order of their inputs. */
   readonly order: number
@@ -78,6 +59,7 @@ export interface AuditReport extends AuditCounts {
 export interface Findings {
   readonly pipeline: string
   readonly topic: string
+  readonly output: string | undefined
   readonly verdicts: ReadonlyMap<number, FateVerdict>
   readonly mismatches: readonly Mismatch[]
   readonly order: { readonly count: number; readonly named: readonly string[] }
@@ -94,6 +76,7 @@ export const reportOf = (findings: Findings): AuditReport => {
   return {
     ok: lost + double + foreign + mismatches.length + order.count === 0,
     pipeline: findings.pipeline,
+    output: findings.output ?? null,
     range: {
       topic: findings.topic,
       partitions: partitions.length,
@@ -136,23 +119,6 @@ const named = <T>(
     .map(([partition, verdict]) => ({ partition, offsets: pick(verdict) }))
     .filter(({ offsets }) => offsets.length > 0)
     .sort((a, b) => a.partition - b.partition)
-
-/** Counters against fates; nothing where they agree. */
-export const compareCounters = (
-  partition: number,
-  found: Counters,
-  { counts, late }: FateVerdict,
-): readonly CountersMismatch[] => {
-  const { output: done, dead, drop: dropped, parked } = counts
-  const expected: Counters = { done, dead, dropped, late, parked }
-  const agree =
-    found.done === done &&
-    found.dead === dead &&
-    found.dropped === dropped &&
-    found.late === late &&
-    found.parked === parked
-  return agree ? [] : [{ where: 'counters', partition, expected, found }]
-}
 
 export const fateName: Readonly<Record<Fate, string>> = {
   output: 'output',

@@ -4,6 +4,7 @@ import type { RecordCursor } from '../cluster/kafka/codec/decode.ts'
 import { scan } from '../cluster/kafka/scan.ts'
 import type { Topology } from '../cluster/kafka/topology.ts'
 import {
+  type InsightsState,
   type Meta,
   type Position,
   parseStateKey,
@@ -30,6 +31,8 @@ export interface Snapshot {
   readonly parked: ReadonlyMap<number, ReadonlySet<number>>
   /** By slot. */
   readonly windows: ReadonlyMap<number, readonly StoredWindow[]>
+  /** By count, by slot. */
+  readonly insights: ReadonlyMap<number, InsightsState>
 }
 
 interface Stored {
@@ -94,6 +97,7 @@ export class StateFollower {
     const parked = new Map<number, Set<number>>()
     const windows = new Map<number, StoredWindow[]>()
     const since = new Map<string, Map<number, number>>()
+    const insights = new Map<number, InsightsState>()
     let meta: Meta | undefined
     for (const { slot, key, text, written } of this.#stored.values()) {
       const parsed = parseStateKey(key)
@@ -103,13 +107,14 @@ export class StateFollower {
           for (const [partition, offset] of Object.entries(definition.since))
             into(since, name, new Map()).set(Number(partition), offset)
       } else if (parsed?.kind === 'position') positions.set(parsed.partition, JSON.parse(text))
+      else if (parsed?.kind === 'insights') insights.set(slot, JSON.parse(text))
       else if (parsed?.kind === 'retry') into(parked, parsed.partition, new Set()).add(parsed.offset)
       else if (parsed?.kind === 'window') {
         const { aggregate, size, start } = parsed
         into(windows, slot, []).push({ aggregate, size, start, state: JSON.parse(text), written })
       }
     }
-    return { meta, since, positions, parked, windows }
+    return { meta, since, positions, parked, windows, insights }
   }
 }
 

@@ -8,7 +8,7 @@ import { slotOf } from '../cluster/protocol/names.ts'
 import type { Position } from '../cluster/protocol/state.ts'
 import type { SlotHead, ViewReader, WindowParts } from '../cluster/redis/views-read.ts'
 import { type Aggregate, type Aggregates, decode, type Value } from '../pipelines/api/aggregates.ts'
-import type { TopicMismatch } from './report.ts'
+import type { TopicMismatch } from './mismatch.ts'
 import { tableOf, type WindowEntry, type WindowMismatch, type WindowTable } from './window-table.ts'
 
 /** What is stored of an aggregate; undefined where it is not of its fold. */

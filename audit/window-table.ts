@@ -2,6 +2,7 @@
 import {
   type Aggregate,
   type Aggregates,
+  emptyValue,
   equals,
   finalize,
   type Shown,
@@ -69,12 +70,16 @@ export const compareTables = (comparison: Comparison): WindowMismatch[] => {
   })
 }
 
+/** A window in which nothing was counted may be there or not: one that other aggregates share begins with all of their cells. */
 const isEqual = (
   aggregate: Aggregate,
   right: WindowEntry | undefined,
   is: WindowEntry | undefined,
-): boolean =>
-  right?.value !== undefined && is?.value !== undefined && equals(aggregate, right.value, is.value)
+): boolean => {
+  const nothing = { value: emptyValue(aggregate) }
+  const [expected, found] = [(right ?? nothing).value, (is ?? nothing).value]
+  return expected !== undefined && found !== undefined && equals(aggregate, expected, found)
+}
 
 const describe = ({ where, slot }: Comparison, aggregate: Aggregate, name: string, start: number) => ({
   where,

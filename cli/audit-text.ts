@@ -1,24 +1,18 @@
 /** An audit's report for people: a table of the partitions, what is wrong by name, the verdict last. */
 import type { DoubleFate } from '../audit/fate-book.ts'
-import {
-  type AuditReport,
-  fateName,
-  type Mismatch,
-  type Named,
-  type PartitionReport,
-  verdictLine,
-} from '../audit/report.ts'
+import type { Mismatch } from '../audit/mismatch.ts'
+import { type AuditReport, fateName, type Named, type PartitionReport, verdictLine } from '../audit/report.ts'
 import { count, styled, table } from './output.ts'
 
 /** Of more partitions only those with a fault are shown. */
 const MOST_ROWS = 64
 
-const HEAD = [
+const headOf = ({ output }: AuditReport): readonly string[] => [
   'partition',
   'from',
   'to',
   'produced',
-  'outputs',
+  output === null ? 'done' : 'outputs',
   'dead',
   'dropped',
   'parked',
@@ -34,7 +28,7 @@ export const auditText = (report: AuditReport): string => {
   const hidden = partitions.length - shown.length
   return [
     `audit of ${report.pipeline}: ${count(report.range.offsets)} offsets of ${report.range.topic}`,
-    table(HEAD, [...shown.map(rowOf), totalRow(report)]),
+    table(headOf(report), [...shown.map(rowOf), totalRow(report)]),
     ...(hidden > 0 ? [`${hidden} partitions without a fault are not shown`] : []),
     ...faultLines(report),
     ...report.notProvable.map((line) => `not provable: ${line}`),
@@ -83,8 +77,12 @@ const doubleText = ({ offset, fates }: DoubleFate): string =>
 const mismatchText = (mismatch: Mismatch): string => {
   if (mismatch.where === 'outputs')
     return `the output of ${mismatch.partition}/${mismatch.offset} is no JSON object`
+  if (mismatch.where === 'recount')
+    return `the done record ${mismatch.partition}/${mismatch.offset} comes out as ${mismatch.found} when it runs again; its process step must be deterministic`
   const differs = `expected ${JSON.stringify(mismatch.expected)}, found ${JSON.stringify(mismatch.found)}`
   if (mismatch.where === 'counters') return `counters of partition ${mismatch.partition}: ${differs}`
+  if (mismatch.where === 'insights')
+    return `${mismatch.of} in the insights of slot ${mismatch.slot}: ${differs}`
   if ('window' in mismatch)
     return `${mismatch.aggregate} in ${mismatch.where}, slot ${mismatch.slot}, window ${mismatch.window}: ${differs}`
   return `state topic of slot ${mismatch.slot} in Redis: ${differs}`

@@ -5,6 +5,7 @@ import type { AuditReport } from '../audit/report.ts'
 import type { Names } from '../cluster/protocol/names.ts'
 import type { Settings } from '../cluster/settings.ts'
 import type { AnyPipeline } from '../pipelines/api/define.ts'
+import { resolveOptions } from '../pipelines/api/options.ts'
 import { connectTopology } from './host.ts'
 
 /** @param redis absent: the views are not compared */
@@ -13,13 +14,14 @@ export const auditPipeline = async (
   pipeline: AnyPipeline,
   names: Names,
   redis?: Redis,
-  more: Partial<Pick<AuditDeps, 'name' | 'wait' | 'signal' | 'progress' | 'waiting'>> = {},
+  more: Partial<Pick<AuditDeps, 'name' | 'options' | 'wait' | 'signal' | 'progress' | 'waiting'>> = {},
 ): Promise<AuditReport> => {
   const input = await connectTopology(settings, 'input')
   const home = await connectTopology(settings, 'home')
   try {
     const { clusterId } = settings
-    return await audit({ name: pipeline.name, ...more, input, home, names, pipeline, redis, clusterId })
+    const own = { name: pipeline.name, options: () => resolveOptions(pipeline, process.env) }
+    return await audit({ ...own, ...more, input, home, names, pipeline, redis, clusterId })
   } finally {
     await Promise.all([input.connections.close(), home.connections.close()])
   }

@@ -1,10 +1,16 @@
 /** The shipped pipelines: name -> module. A path in their place names a user's own. */
-import { extname } from 'node:path'
+import { entryUrl } from '../cluster/entry.ts'
 
-/** `.ts` in the repository, `.js` in the published package. */
-const extension = extname(import.meta.url)
-const names = ['user-login', 'bench-login'] as const
+const names = [
+  'user-login',
+  'login-production',
+  'login-defaults',
+  'login-privacy',
+  'login-search',
+  'login-insights',
+  'bench-login',
+] as const
 
 export const shippedPipelines: ReadonlyMap<string, URL> = new Map(
-  names.map((name) => [name, new URL(`./${name}/pipeline${extension}`, import.meta.url)]),
+  names.map((name) => [name, entryUrl(`./${name}/pipeline`, import.meta.url)]),
 )

@@ -168,7 +168,7 @@ export class TaskRun {
       return
     }
     const leftOut = this.#folder.add(value, eventTimeOf(this.#prepared.pipeline, value, input.timestamp))
-    if (outputs === undefined) this.#note(input.offset, DONE, DONE)
+    if (outputs === undefined) this.#note(input.offset, DONE, DONE, leftOut)
     else this.#output(outputs, input, json, leftOut)
     if (this.#rowFields !== undefined) this.#rows.push(rowOf(value, this.#rowFields))
     this.#counts.done++
@@ -198,12 +198,13 @@ export class TaskRun {
   }
 
   /** In the drops topic: what leaves no record elsewhere. */
-  #note(offset: number, code: string, fate?: 'done'): void {
+  #note(offset: number, code: string, fate?: 'done', leftOut: readonly string[] = []): void {
     const { partition } = this.#task
     const last = this.#drops.at(-1)
-    if (last !== undefined && last.to === offset - 1 && last.code === code && last.fate === fate)
-      this.#drops[this.#drops.length - 1] = { ...last, to: offset }
-    else this.#drops.push({ partition, from: offset, to: offset, code, ...(fate && { fate }) })
+    const late = leftOut.length > 0 ? { late: leftOut } : undefined
+    const isSame = last?.code === code && last.fate === fate && String(last.late) === String(late?.late)
+    if (isSame && last.to === offset - 1) this.#drops[this.#drops.length - 1] = { ...last, to: offset }
+    else this.#drops.push({ partition, from: offset, to: offset, code, ...(fate && { fate }), ...late })
   }
 
   /** The rest of a batch that cannot be read: each of its offsets becomes a letter, so that none is lost without a word. */

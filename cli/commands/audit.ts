@@ -38,7 +38,7 @@ export const auditCommand = (): Command =>
 
 const run = async (named: string | undefined, options: Options): Promise<void> => {
   const wanted = options.redis ? (['input', 'home', 'redis'] as const) : (['input', 'home'] as const)
-  const settings = await connectedSettings(wanted)
+  const settings = await connectedSettings(wanted, { pipeline: named })
   const pipeline = await pipelineFor(settings, named)
   const name = options.as ?? pipeline.name
   const topics = options.as === undefined ? pipeline.topics : renamed(pipeline.topics, options.as)

@@ -2,6 +2,7 @@ import { pipeline as stream } from 'node:stream/promises'
 import { Command } from 'commander'
 import { MillraceError } from '../../cluster/errors.ts'
 import { readSettings } from '../../cluster/settings.ts'
+import type { JsonObject } from '../../pipelines/api/define.ts'
 import { DryRun } from '../../pipelines/api/dry-run.ts'
 import { type Prepared, prepare } from '../../pipelines/api/execute.ts'
 import { loadPipeline } from '../../pipelines/api/load.ts'
@@ -29,26 +30,36 @@ export const dryRunCommand = (): Command =>
     .action(dryRun)
 
 const dryRun = async (nameOrPath: string, options: Options): Promise<void> => {
-  const prepared = await prepareFromEnvironment(nameOrPath)
+  const ready = await prepareFromEnvironment(nameOrPath)
   try {
-    await stream(outputs(prepared, options), process.stdout, { end: false })
+    await stream(outputs(ready, options), process.stdout, { end: false })
   } catch (error) {
     if (!isClosedPipe(error)) throw error
   }
 }
 
-const prepareFromEnvironment = async (nameOrPath: string): Promise<Prepared> => {
+interface Ready {
+  readonly prepared: Prepared
+  readonly pipelineOptions: JsonObject
+}
+
+const prepareFromEnvironment = async (nameOrPath: string): Promise<Ready> => {
   const { maxRecordBytes } = readSettings(process.env)
   const { pipeline } = await loadPipeline(nameOrPath)
   const secrets = makeSecrets(pipeline, process.env)
   for (const variable of Object.keys(secrets)) note(`${variable} is not set: this run made one`)
-  return prepare(pipeline, resolveOptions(pipeline, { ...process.env, ...secrets }), { maxRecordBytes })
+  const pipelineOptions = resolveOptions(pipeline, { ...process.env, ...secrets })
+  return { prepared: await prepare(pipeline, pipelineOptions, { maxRecordBytes }), pipelineOptions }
 }
 
-async function* outputs(prepared: Prepared, options: Options): AsyncGenerator<string> {
+async function* outputs({ prepared, pipelineOptions }: Ready, options: Options): AsyncGenerator<string> {
   const { now } = options
   const aborter = new AbortController()
-  const run = new DryRun(prepared, { now: now === undefined ? Date.now : () => now, signal: aborter.signal })
+  const run = new DryRun(prepared, {
+    now: now === undefined ? Date.now : () => now,
+    options: pipelineOptions,
+    signal: aborter.signal,
+  })
   const read = valueReader(options.base64 === true)
   try {
     for await (const lines of lineGroups(process.stdin)) {

@@ -10,4 +10,8 @@ export interface DropRange {
   /** Of a drop; `done` where `fate` says so. */
   readonly code: string
   readonly fate?: 'done'
+  /** Windowed aggregates that left these done records out; absent: none did. */
+  readonly late?: readonly string[]
+  /** Runs it took, where more than one: a retried record stands out of order. */
+  readonly attempts?: number
 }

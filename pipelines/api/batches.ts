@@ -140,5 +140,8 @@ const say = (
       if (only !== undefined) values.set(name, only)
     } else values.set(name, merge(aggregate, earlier, now))
   }
-  return messages(figuresOf(aggregates, values), moment)
+  const said = messages(figuresOf(aggregates, values), moment)
+  // A batch that leaves no trace would look lost.
+  if (said.length === 0) throw new Error('insights.messages returned no message: a batch comes to one at least')
+  return said
 }

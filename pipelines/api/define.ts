@@ -9,11 +9,13 @@ export type RecordHeaders = readonly (readonly [name: string, value: Uint8Array 
 
 /** One record as the caller of `execute` hands it over. Getters are welcome: what nobody reads is never made. */
 export interface Input {
+  /** Bytes of the Kafka key; null where the record has none. */
   readonly key: Uint8Array | null
-  /** Parsed on first use. */
+  /** In their order; a name may come twice. Parsed on first use. */
   readonly headers: RecordHeaders
   /** Epoch ms of the Kafka record. */
   readonly timestamp: number
+  /** Where the record stands; the output carries it as the header `millrace-origin`. */
   readonly origin: { readonly topic: string; readonly partition: number; readonly offset: number }
   /** Epoch ms of processing: use it instead of Date.now(), so that tests can fix it. */
   readonly now: number
@@ -25,7 +27,9 @@ export interface Input {
 
 /** What `process` is told about its record. */
 export interface Context<Options, Resources> extends Input {
+  /** The pipeline's own options, checked and with their defaults. */
   readonly options: Options
+  /** What `setup` returned in this thread. */
   readonly resources: Resources
 }
 
@@ -41,13 +45,14 @@ export interface BatchInsights<O extends TObject = TObject> {
   /** Done records of a slot from one publication to the next. */
   each: number | ((options: Static<O>) => number)
   /**
-   * What is said then, one Kafka message each, to `topics.insights`. `total` aggregates hold what the slot has counted since
-   * the pipeline began, `batch` aggregates these records alone. Pure: it may run twice for one batch.
+   * What is said then, one Kafka message each and at least one, to `topics.insights`. `total` aggregates hold what the
+   * slot has counted since the pipeline began, `batch` aggregates these records alone. Pure: it may run twice for one batch.
    */
   messages(figures: Figures, at: BatchMoment): readonly JsonObject[]
 }
 
 export interface BatchMoment {
+  /** Each slot has batches of its own. */
   readonly slot: number
   /** Records of the batch; fewer than `each` only where it was flushed. */
   readonly records: number
@@ -82,12 +87,16 @@ export interface Pipeline<
 > {
   /** Letters, digits, `.`, `_` and `-`: part of topic names and keys. */
   readonly name: string
+  /**
+   * Kafka topics, all different: `input`, which is never made or changed, `output` (absent: aggregates and insights are all
+   * that is seen), `deadLetters`, and for `insights` and `clusterInsights` what is published of them.
+   */
   readonly topics: TopicNames
   /** TypeBox schema of the record value; `default`s are filled in, other fields pass through. The first field that fails is the code `schema:<field>`; a `description` says what is expected. */
   readonly schema: S
   /** TypeBox schema of the pipeline's own options, read from MILLRACE_OPTION_<NAME>. `secret: true` on one hides it and lets demo and dry-run make one. */
   readonly options?: O
-  /** Runs once per thread. */
+  /** Runs once per thread, before its first record; what it returns is `ctx.resources`. */
   setup?(options: Static<O>): R | Promise<R>
   /**
    * One record to one value, or `retry(code)`, `dead(code)`, `drop(code)`. The record belongs to it, and the value it
@@ -98,11 +107,13 @@ export interface Pipeline<
   readonly masks?: Readonly<Record<string, (value: string) => string>>
   /** Epoch ms of the event, from the OUTPUT value (so that the audit can recount); default: the record's timestamp. */
   eventTime?(value: V): number
+  /** By name, what is counted over the outputs, after the masks: `hourly.count()`, `total.countBy('country')`. */
   readonly aggregates?: Aggregates
   /** What is published every so many records. Needs `topics.insights`. */
   readonly insights?: BatchInsights<O>
   /** What is published every so many seconds. */
   readonly clusterInsights?: ClusterInsights
+  /** How often and when a record runs again that came to `retry`; default: the settings'. */
   readonly retries?: RetryPolicy
   /** Code of a dead letter -> the class that `errors()` aggregates and alerts count it under; without it the code itself. */
   errorClass?(code: string): string

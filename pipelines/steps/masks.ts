@@ -16,6 +16,13 @@ export const maskIp = (ip: string): string => {
   return isIP(ip) === 6 ? `${firstGroups(ip)}${IPV6_REST}` : HIDDEN
 }
 
+/** IPv4: `a.b.c.xxx`; IPv6: what stands behind the last colon becomes `xxxx`, so of `::ffff:1.2.3.4` nothing is seen. */
+export const maskLastGroup = (ip: string): string => {
+  if (isIPv4(ip)) return `${ip.slice(0, ip.lastIndexOf('.'))}.xxx`
+  if (isIP(ip) === 6) return `${ip.slice(0, ip.lastIndexOf(':'))}:xxxx`
+  return ip === '' ? ip : 'xxx'
+}
+
 /** The first two groups of an IPv6 address; `::` stands for as many zeros as are missing. */
 const firstGroups = (ip: string): string => {
   const gap = ip.indexOf('::')
@@ -35,6 +42,12 @@ const firstGroups = (ip: string): string => {
 
 const ready = Array.from({ length: 257 }, (_, count) => HIDDEN.repeat(count))
 const stars = (count: number): string => ready[count] ?? HIDDEN.repeat(count)
+
+/** `****-**-` and the last of the groups that dashes part; without a dash nothing is shown, not even the length. */
+export const maskAllButLastGroup = (text: string): string => {
+  const dash = text.lastIndexOf('-')
+  return dash < 0 ? '****' : `****-**-${text.slice(dash + 1)}`
+}
 
 /** The last four characters stay; of four or fewer none. */
 export const maskAllButLast4 = (text: string): string => {

@@ -78,3 +78,20 @@ test('reads who left the record out and its own time', () => {
   expect(found).toMatchObject({ late: ['logins', 'by_hour'], originalTimestamp: 1_694_479_551_000 })
   expect(read('in', [[HEADER.origin, 'in/1/20']])).toMatchObject({ late: [], originalTimestamp: undefined })
 })
+
+test('tells a retried record and the code of a letter, both by the first that is there', () => {
+  const letter = read('in', [
+    [HEADER.origin, 'in/1/20'],
+    [HEADER.errorCode, 'schema:at'],
+    [HEADER.attempts, '3'],
+    [HEADER.errorCode, 'of another life'],
+    [HEADER.attempts, '1'],
+  ])
+  expect(letter).toMatchObject({ errorCode: 'schema:at', retried: true })
+  const first = read('in', [
+    [HEADER.origin, 'in/1/20'],
+    [HEADER.attempts, '1'],
+    [HEADER.attempts, '3'],
+  ])
+  expect(first).toMatchObject({ errorCode: '', retried: false })
+})

@@ -19,16 +19,16 @@ import { connectTopology } from '../../cli/host.ts'
 import { createInput, ensureTopics } from '../../cluster/kafka/admin.ts'
 import type { Topology } from '../../cluster/kafka/topology.ts'
 import type { DropRange } from '../../cluster/protocol/drops.ts'
-import { formatOrigin, HEADER } from '../../cluster/protocol/headers.ts'
+import { type BatchName, formatBatch, formatOrigin, HEADER } from '../../cluster/protocol/headers.ts'
 import { type Names, namesOf } from '../../cluster/protocol/names.ts'
 import { type Meta, type Position, stateKey } from '../../cluster/protocol/state.ts'
 import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
 import { keysOf } from '../../cluster/redis/keys.ts'
 import { viewPublisher } from '../../cluster/redis/views.ts'
 import { readSettings, type Settings } from '../../cluster/settings.ts'
-import { definitionHash, encode, sizeOf } from '../../pipelines/api/aggregates.ts'
+import { type Aggregates, definitionHash, encode, sizeOf } from '../../pipelines/api/aggregates.ts'
 import type { AnyPipeline, JsonObject } from '../../pipelines/api/define.ts'
-import { eventTimeOf } from '../../pipelines/api/execute.ts'
+import { errorClassOf, eventTimeOf } from '../../pipelines/api/execute.ts'
 import { Folder, type WindowPart } from '../../pipelines/api/folder.ts'
 import { type SharedServices, uniqueName } from '../support/services.ts'
 
@@ -38,8 +38,19 @@ export interface MadeOptions {
   readonly topics?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
-export type Answered = { readonly value: JsonObject; readonly late?: readonly string[] }
+export interface Answered {
+  readonly value: JsonObject
+  readonly late?: readonly string[]
+  /** Runs it took. */
+  readonly attempts?: number
+}
 export type Became = Answered | 'dead' | 'drop'
+
+/** Code of whatever is dead or dropped and names no other. */
+const SAID_SO = 'said-so'
+
+const windowed = ({ aggregates = {} }: AnyPipeline): Aggregates =>
+  Object.fromEntries(Object.entries(aggregates).filter(([, { span }]) => span !== 'batch'))
 
 export const settingsFor = (services: SharedServices, more: Partial<Settings> = {}): Settings => ({
   ...readSettings({}),
@@ -118,7 +129,7 @@ export class Made implements AsyncDisposable {
       slots,
       inputClusterId: this.input.clusterId,
       inputTopicId: topicId,
-      outputMapping: 'same',
+      outputMapping: this.names.output === undefined ? 'none' : 'same',
       definitions: {},
     }
     for (let slot = 0; slot < slots; slot++) await this.state(slot, stateKey.meta, meta)
@@ -141,7 +152,14 @@ export class Made implements AsyncDisposable {
 
   /** Records into the input; returns the offset of the first. */
   ask(partition: number, count: number): Promise<number> {
-    const messages = Array.from({ length: count }, () => ({ key: 'k', value: 'asked' }))
+    return this.askFor(partition, Array<string>(count).fill('asked'))
+  }
+
+  askFor(partition: number, values: readonly (string | JsonObject)[]): Promise<number> {
+    const messages = values.map((value) => ({
+      key: 'k',
+      value: typeof value === 'string' ? value : JSON.stringify(value),
+    }))
     return this.send(this.names.input, partition, messages)
   }
 
@@ -149,22 +167,37 @@ export class Made implements AsyncDisposable {
     return { [HEADER.origin]: formatOrigin({ topic: this.names.input, partition, offset }) }
   }
 
-  async output(partition: number, offset: number, { value, late = [] }: Answered): Promise<void> {
+  async output(partition: number, offset: number, { value, late = [], attempts }: Answered): Promise<void> {
     const headers = {
       ...this.origin(partition, offset),
+      ...(attempts !== undefined && { [HEADER.attempts]: String(attempts) }),
       ...(late.length > 0 && { [HEADER.late]: late.join(',') }),
     }
     await this.send(this.names.output, partition, [{ key: 'k', value: JSON.stringify(value), headers }])
   }
 
-  async letter(partition: number, offset: number): Promise<void> {
-    const headers = this.origin(partition, offset)
+  async letter(partition: number, offset: number, code = SAID_SO, attempts = 1): Promise<void> {
+    const headers = {
+      ...this.origin(partition, offset),
+      [HEADER.errorCode]: code,
+      [HEADER.attempts]: String(attempts),
+    }
     await this.send(this.names.deadLetters, partition, [{ key: 'k', value: 'asked', headers }])
   }
 
   async drop(range: Omit<DropRange, 'code'>): Promise<void> {
-    const value = JSON.stringify({ ...range, code: 'said-so' })
+    const value = JSON.stringify({ ...range, code: range.fate ?? SAID_SO })
     await this.send(this.names.drops, range.partition, [{ key: String(range.partition), value }])
+  }
+
+  /** One batch of insights by count, in so many messages of one commit. */
+  async say({ slot, number, records }: BatchName, { messages = 2, at = Date.now(), partition = 0 } = {}) {
+    const headers = {
+      [HEADER.pipeline]: this.pipeline.name,
+      [HEADER.batch]: formatBatch({ slot, number, records }),
+    }
+    const said = Array.from({ length: messages }, () => ({ value: '{}', timestamp: String(at), headers }))
+    await this.send(this.names.insights, partition, said)
   }
 
   /** Returns the offset of the record. */
@@ -178,10 +211,13 @@ export class Made implements AsyncDisposable {
     const folder = this.#folderOf(partition)
     for (const [i, fate] of fates.entries()) {
       const offset = first + i
-      if (fate === 'dead') await this.letter(partition, offset)
-      else if (fate === 'drop') await this.drop({ partition, from: offset, to: offset })
+      if (fate === 'dead') {
+        await this.letter(partition, offset)
+        folder.error(errorClassOf(this.pipeline, SAID_SO))
+      } else if (fate === 'drop') await this.drop({ partition, from: offset, to: offset })
       else {
-        await this.output(partition, offset, fate)
+        if (this.names.output !== undefined) await this.output(partition, offset, fate)
+        else await this.drop({ ...fate, partition, from: offset, to: offset, fate: 'done' })
         folder.recount(fate.value, eventTimeOf(this.pipeline, fate.value, 0), fate.late ?? [])
       }
     }
@@ -201,8 +237,7 @@ export class Made implements AsyncDisposable {
   }
 
   #folderOf(slot: number): Folder {
-    const folder =
-      this.#folders.get(slot) ?? new Folder(this.pipeline.aggregates ?? {}, { watermark: 0, now: 0 })
+    const folder = this.#folders.get(slot) ?? new Folder(windowed(this.pipeline), { watermark: 0, now: 0 })
     this.#folders.set(slot, folder)
     return folder
   }

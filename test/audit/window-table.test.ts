@@ -68,6 +68,14 @@ describe('windows of two sources', () => {
     ])
   })
 
+  test('may be missing where nothing was counted: an aggregate that is new may have seen no record yet', () => {
+    for (const name of Object.keys(aggregates)) {
+      expect(compare([entry(name, 0, [])], [])).toEqual([])
+      expect(compare([], [entry(name, 0, [])])).toEqual([])
+      expect(compare([entry(name, 0, ['x'])], [entry(name, 0, [])])).toHaveLength(1)
+    }
+  })
+
   test('are not compared where they are closed, doubted or not declared', () => {
     const one = entry('records', 1000, ['x'])
     expect(compare([one], [], { watermark: 2000 + RETENTION - 1 })).toHaveLength(1)

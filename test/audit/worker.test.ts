@@ -8,9 +8,11 @@ import { EventBus } from '../../cluster/events.ts'
 import { createInput } from '../../cluster/kafka/admin.ts'
 import { namesOf } from '../../cluster/protocol/names.ts'
 import type { Settings } from '../../cluster/settings.ts'
+import type { AnyPipeline } from '../../pipelines/api/define.ts'
 import { type SharedServices, useServices } from '../support/services.ts'
 import { settingsFor } from './made.ts'
-import { pipeline } from './pipeline.ts'
+import { pipeline as answering } from './pipeline.ts'
+import { options, pipeline as silent } from './silent-pipeline.ts'
 
 let services: SharedServices
 beforeAll(async () => {
@@ -37,15 +39,16 @@ interface Running {
   readonly stop: () => Promise<void>
 }
 
-const run = async (): Promise<Running> => {
+const run = async (pipeline: AnyPipeline = answering, file = './pipeline.ts'): Promise<Running> => {
   const settings = settingsFor(services, { partitions: PARTITIONS, threads: 1 })
   const { input } = namesOf(pipeline.name, pipeline.topics, settings.topicPrefix)
   await withAdmins(settings, (admins) => createInput(admins.input, input, settings))
   const producer = new Kafka({ brokers: [...services.kafka], logLevel: logLevel.NOTHING }).producer()
   await producer.connect()
   const events = new EventBus()
-  const module = new URL('./pipeline.ts', import.meta.url).href
-  const host = await hostWorker(settings, { pipeline: module, worker: 'w', env: {}, events })
+  const module = new URL(file, import.meta.url).href
+  const env = pipeline.options === undefined ? {} : { MILLRACE_OPTION_SUFFIX: options().suffix }
+  const host = await hostWorker(settings, { pipeline: module, worker: 'w', env, events })
   await host.worker.apply(0, [...Array(host.slots).keys()])
   let committed = 0
   events.on('committed', ({ records }) => {
@@ -65,7 +68,7 @@ const run = async (): Promise<Running> => {
     await host.close()
     await producer.disconnect()
   }
-  const sources = { ...host, pipeline, clusterId: settings.clusterId }
+  const sources = { ...host, pipeline, options, clusterId: settings.clusterId }
   return { settings, host, producer, process, audit: (more = {}) => audit({ ...sources, ...more }), stop }
 }
 
@@ -138,6 +141,48 @@ describe('a worker', () => {
       { partition: 1, offsets: [{ offset: 0, fates: ['output', 'dead'] }] },
     ])
     expect(report.offending.mismatch).toMatchObject([
+      { where: 'redis', aggregate: 'answers', slot: 2, window: 'total', found: 1 },
+    ])
+    await running.stop()
+  })
+})
+
+describe('a worker of a pipeline without outputs', () => {
+  test('passes the audit while it idles and after it has stopped, its insights as well', {
+    timeout: 90_000,
+  }, async () => {
+    const running = await run(silent, './silent-pipeline.ts')
+    for (let round = 0; round < 3; round++) await running.process(round * 1000, (round + 1) * 1000)
+    const live = await running.audit()
+    expect(live.notProvable).toEqual([])
+    expect(live).toMatchObject({ ok: true, output: null, produced: 3000, lost: 0, double: 0, mismatch: 0 })
+    expect(live.outputs + live.dead + live.dropped).toBe(3000)
+    for (const some of [live.outputs, live.dead, live.dropped, live.late]) expect(some).toBeGreaterThan(100)
+    await running.host.worker.stop()
+    expect(await running.audit({ wait: 0 })).toEqual(live)
+    await running.stop()
+  })
+
+  test('is given away by a batch told twice, a doubled fate, and a changed part in Redis', {
+    timeout: 90_000,
+  }, async () => {
+    const running = await run(silent, './silent-pipeline.ts')
+    await running.process(1, 50)
+    await running.host.worker.stop()
+    const { names, redis } = running.host
+    const batch = { 'millrace-pipeline': 'silent', 'millrace-batch': '1/0/2' }
+    await running.producer.send({
+      topic: names.insights ?? '',
+      messages: [{ partition: 0, value: '{}', timestamp: '1000', headers: batch }],
+    })
+    const done = JSON.stringify({ partition: 0, from: 0, to: 0, code: 'done', fate: 'done' })
+    await running.producer.send({ topic: names.drops, messages: [{ partition: 0, value: done }] })
+    const [part = ''] = await redis.keys(`{${running.settings.clusterId}}:view:*:2:part:total/0`)
+    await redis.hset(part, 'answers', '999999 1')
+    const report = await running.audit({ wait: 0 })
+    expect(report).toMatchObject({ ok: false, lost: 0, double: 1, foreign: 0, mismatch: 2 })
+    expect(report.offending.mismatch).toMatchObject([
+      { where: 'insights', slot: 1, of: 'batch 0', expected: 1, found: 2 },
       { where: 'redis', aggregate: 'answers', slot: 2, window: 'total', found: 1 },
     ])
     await running.stop()

@@ -102,9 +102,10 @@ test('of many partitions only those with a fault are shown', () => {
     ...none,
     ok: false,
     pipeline: 'p',
+    output: null,
     range: { topic: 't', partitions: 100, offsets: 100 },
     lost: 1,
-    mismatch: 11,
+    mismatch: 13,
     order: 1,
     notProvable: ['this'],
     partitions,
@@ -112,19 +113,26 @@ test('of many partitions only those with a fault are shown', () => {
       lost: [{ partition: 70, offsets: [0] }],
       double: [],
       foreign: [],
-      mismatch: [{ where: 'outputs', partition: 70, offset: 5 }],
+      mismatch: [
+        { where: 'outputs', partition: 70, offset: 5 },
+        { where: 'recount', partition: 70, offset: 6, expected: 'done', found: 'retry moody' },
+        { where: 'insights', slot: 7, of: 'batches 3-5', expected: 3, found: 0 },
+      ],
       order: ['o/1@7'],
     },
   })
+  expect(text.split('\n')[1]).toMatch(/produced +done +dead/)
   expect(text.split('\n').slice(2)).toEqual([
     expect.stringMatching(/^70 /),
     expect.stringMatching(/^total /),
     '99 partitions without a fault are not shown',
     'lost: t/70 at 0',
     'mismatch: the output of 70/5 is no JSON object',
+    'mismatch: the done record 70/6 comes out as retry moody when it runs again; its process step must be deterministic',
+    'mismatch: batches 3-5 in the insights of slot 7: expected 3, found 0',
     'mismatch: and 10 more',
     'out of order: o/1@7',
     'not provable: this',
-    'audit: 1 lost, 11 mismatched, 1 out of order (1 not provable)',
+    'audit: 1 lost, 13 mismatched, 1 out of order (1 not provable)',
   ])
 })

@@ -128,3 +128,23 @@ test('output is streamed: an answer comes while the input stays open', async () 
   expect(String(await answer)).toContain('tombstone')
   child.stdin.end()
 })
+
+test('--insights tells what is published by count, and counts errors by class', async () => {
+  const whole = `${JSON.stringify({ ...JSON.parse(login), device_type: 'iOS' })}\n`
+  const counted = await dryRun(['login-insights', '--insights'], whole.repeat(3), {
+    ...plain,
+    MILLRACE_OPTION_EACH: '2',
+  })
+  expect(counted.lines.at(-1)).toMatchObject({
+    aggregates: { logins: 3, logins_by_region: { CA: 3 } },
+    published: [
+      { metric: 'peak_hour', logins: 2 },
+      { metric: 'logins_per_region', region: 'CA', count: 2 },
+      { metric: 'device_usage', device_type: 'iOS', percentage: 100 },
+    ],
+  })
+  const failing = await dryRun(['login-privacy', '--insights'], `${whole}nope\n{}\n`, plain)
+  expect(failing.lines.at(-1)).toMatchObject({
+    aggregates: { processed: 1, errors: { parsing: 1, validation: 1 } },
+  })
+})

@@ -57,6 +57,8 @@ test.each([
   [{}, 'MILLRACE_OPTION_API_URL is not set'],
   [{ MILLRACE_OPTION_MAX_ITEMS: '0' }, 'MILLRACE_OPTION_MAX_ITEMS does not fit'],
   [{ MILLRACE_OPTION_MAX_ITEMS: 'secret' }, 'MILLRACE_OPTION_MAX_ITEMS does not fit'],
+  [{ MILLRACE_OPTION_MAX_ITEMS: '1.5' }, 'MILLRACE_OPTION_MAX_ITEMS does not fit'],
+  [{ MILLRACE_OPTION_RATIO: ' ' }, 'MILLRACE_OPTION_RATIO does not fit'],
   [{ MILLRACE_OPTION_STRICT: 'perhaps' }, 'MILLRACE_OPTION_STRICT does not fit'],
   [{ MILLRACE_OPTION_TAGS: '[1]' }, 'MILLRACE_OPTION_TAGS does not fit'],
   [{ MILLRACE_OPTION_TAGS: '[' }, 'MILLRACE_OPTION_TAGS does not fit'],

@@ -1,7 +1,13 @@
 import { isIP } from 'node:net'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { maskAllButLast4, maskIp, maskIpv4 } from '../../../pipelines/steps/masks.ts'
+import {
+  maskAllButLast4,
+  maskAllButLastGroup,
+  maskIp,
+  maskIpv4,
+  maskLastGroup,
+} from '../../../pipelines/steps/masks.ts'
 
 /** All eight groups, by another way than the mask's: the URL parser's canonical form, expanded. */
 const groupsOf = (ip: string): number[] => {
@@ -58,4 +64,32 @@ test('the last four characters stay; of four or fewer none', () => {
     }),
   )
   expect(maskAllButLast4('x'.repeat(1000))).toBe(`${'*'.repeat(996)}xxxx`)
+})
+
+test('the last group is hidden, what stands before it stays', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (ip) => {
+      const masked = maskLastGroup(ip)
+      const [kept = '', hidden = ''] = masked.split(/(?<=[.:])(?=x+$)/)
+      expect(hidden).toBe(ip.includes(':') ? 'xxxx' : 'xxx')
+      expect(ip.startsWith(kept)).toBe(true)
+      expect(ip.slice(kept.length)).not.toContain(':')
+    }),
+  )
+  fc.assert(
+    fc.property(fc.string({ minLength: 1 }), (text) => {
+      fc.pre(isIP(text) === 0)
+      expect(maskLastGroup(text)).toBe('xxx')
+    }),
+  )
+})
+
+test('of the groups that dashes part the last one stays; without a dash nothing', () => {
+  fc.assert(
+    fc.property(fc.string(), fc.string(), (head, tail) => {
+      fc.pre(!tail.includes('-'))
+      expect(maskAllButLastGroup(`${head}-${tail}`)).toBe(`****-**-${tail}`)
+      expect(maskAllButLastGroup(tail)).toBe('****')
+    }),
+  )
 })

@@ -17,6 +17,11 @@ const kinds = {
     meaning: 'a pipeline module does not load or is not valid',
     remedy: 'check it with `millrace lint <pipeline>`',
   },
+  'pipeline-insights': {
+    exit: 3,
+    meaning: "a pipeline's insights.messages threw, or returned none",
+    remedy: 'mend it and start the workers again: `millrace lint` tries it on empty figures',
+  },
   'kafka-unreachable': {
     exit: 4,
     meaning: 'no Kafka broker answers',
@@ -53,6 +58,11 @@ const kinds = {
     meaning: 'a topic does not fit the pipeline',
     remedy: 'see docs/guarantees.md; partition counts of state, drops and retried are fixed',
   },
+  'topic-conflict': {
+    exit: 6,
+    meaning: 'another live pipeline writes the same topic',
+    remedy: 'give one of them a MILLRACE_TOPIC_PREFIX, or run it with `millrace run <pipeline> --as <name>`',
+  },
   'state-format': {
     exit: 7,
     meaning: 'the state was written by a newer Millrace',
@@ -78,6 +88,26 @@ const kinds = {
     meaning: 'local services do not start',
     remedy: 'run `millrace services up --verbose`',
   },
+  'opensearch-unreachable': {
+    exit: 9,
+    meaning: 'OpenSearch does not answer',
+    remedy: 'check MILLRACE_OPENSEARCH_URL',
+  },
+  'opensearch-auth': {
+    exit: 9,
+    meaning: 'OpenSearch refuses the credentials, the certificate or an operation',
+    remedy: 'check MILLRACE_OPENSEARCH_USERNAME, MILLRACE_OPENSEARCH_PASSWORD and MILLRACE_OPENSEARCH_CA',
+  },
+  'opensearch-refused': {
+    exit: 9,
+    meaning: 'OpenSearch refuses an index, its mapping or a whole request',
+    remedy: 'see docs/opensearch.md; give another --index or --mapping',
+  },
+  'sink-fenced': {
+    exit: 9,
+    meaning: 'a newer sink of the same topic and index has taken over',
+    remedy: 'run one of them, or give another --index',
+  },
   'audit-failed': {
     exit: 10,
     meaning: 'the audit found lost, doubled or mismatched records',
@@ -87,6 +117,11 @@ const kinds = {
     exit: 11,
     meaning: 'a child restarted too often',
     remedy: 'its last error stands above',
+  },
+  fenced: {
+    exit: 13,
+    meaning: 'another process has begun the same and goes on with it',
+    remedy: 'nothing is lost or doubled: `millrace dlq log` shows what each did',
   },
   timeout: { exit: 12, meaning: 'something did not end in time', remedy: 'see the lines above' },
   internal: {

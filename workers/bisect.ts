@@ -96,6 +96,7 @@ const joined = (a: TaskResult, b: TaskResult): TaskResult => ({
     windows: [...a.folded.windows, ...b.folded.windows],
     latest: Math.max(a.folded.latest, b.folded.latest),
   },
+  rows: [...a.rows, ...b.rows],
   done: a.done + b.done,
   dead: a.dead + b.dead,
   dropped: a.dropped + b.dropped,

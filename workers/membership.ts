@@ -25,6 +25,8 @@ export interface MembershipOptions {
 export interface Membership {
   leaseFresh(): boolean
   mayFence(): boolean
+  /** Resolves when the first report is in Redis, or Redis did not take it. */
+  readonly registered: Promise<void>
   /** Report now: something changed that others wait for. */
   tell(): void
   /** Leaves: others need not wait for the lease to end. */
@@ -41,6 +43,7 @@ export const joinCluster = (options: MembershipOptions): Membership => {
   let away = Number.NEGATIVE_INFINITY
   let told = ''
   let cancel: Cancel = () => {}
+  const registered = Promise.withResolvers<void>()
 
   const renew = async () => {
     const sentAt = clock.now()
@@ -61,6 +64,7 @@ export const joinCluster = (options: MembershipOptions): Membership => {
     receive: async (_, self) => {
       cancel()
       await renew()
+      registered.resolve()
       cancel = clock.after(interval, () => self.tell('renew'))
     },
     onStop: async () => {
@@ -74,6 +78,7 @@ export const joinCluster = (options: MembershipOptions): Membership => {
   const leaseFresh = () => clock.now() < trusted
   return {
     leaseFresh,
+    registered: registered.promise,
     mayFence: () => leaseFresh() || clock.now() < away,
     tell: () => actor.tell('renew'),
     stop: () => actor.stop(),

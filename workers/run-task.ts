@@ -74,7 +74,7 @@ export class TaskRun {
       letters: this.#letters.take(),
       drops: this.#drops,
       folded: this.#folder.take(),
-      ...(this.#rowFields && { rows: this.#rows }),
+      rows: this.#rows,
       ...this.#counts,
       cpuMs: (user + system) / 1000,
       runMs: performance.now() - started,

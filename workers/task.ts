@@ -64,8 +64,8 @@ export interface TaskResult {
   readonly letters: readonly Produced[]
   readonly drops: readonly DropRange[]
   readonly folded: Folded
-  /** One a done record, in their order, where the pipeline has insights by count. */
-  readonly rows?: readonly Row[]
+  /** One a done record, in their order, where the pipeline has insights by count; else empty. */
+  readonly rows: readonly Row[]
   readonly done: number
   readonly dead: number
   readonly dropped: number

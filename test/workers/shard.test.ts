@@ -466,6 +466,15 @@ describe('insights by count', () => {
     expect(world.audit()).toEqual({ outputs: 3, letters: 0, drops: 0 })
   })
 
+  test('records of a batch that was bisected count like any others', async () => {
+    const dies = { ok: false, cause: 'exit' } as const
+    world.pool.outcome = (task) => (task.to - task.from > 2 ? dies : undefined)
+    world.produce(0, OK, OK, OK, OK, OK)
+    await committedTo(world, world.start(), 0, 5)
+    expect(names()).toEqual(['0/0/3'])
+    expect(world.audit()).toEqual({ outputs: 5, letters: 0, drops: 0 })
+  })
+
   test('insights that cannot be worded stop the shard by name; nothing of that transaction is written', async () => {
     broken.now = true
     try {

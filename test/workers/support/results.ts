@@ -12,6 +12,7 @@ export const result = (more: Partial<TaskResult> = {}): TaskResult => ({
   letters: [],
   drops: [],
   folded: { windows: [], latest: -1 },
+  rows: [],
   done: 0,
   dead: 0,
   dropped: 0,

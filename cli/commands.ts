@@ -14,6 +14,12 @@ const entry = (name: string, summary: string, load: () => Promise<Command>): Ent
 })
 
 export const entries: readonly Entry[] = [
+  entry('init', 'start a project of your own', async () =>
+    (await import('./commands/init.ts')).initCommand(),
+  ),
+  entry('dev', 'run a pipeline on this machine while you write it', async () =>
+    (await import('./commands/dev.ts')).devCommand(),
+  ),
   entry('demo', 'run everything on this machine and show what comes out', async () =>
     (await import('./commands/demo.ts')).demoCommand(),
   ),
@@ -35,6 +41,9 @@ export const entries: readonly Entry[] = [
   entry('insights', 'show the aggregates', async () =>
     (await import('./commands/insights.ts')).insightsCommand(),
   ),
+  entry('dlq', 'look at dead letters, mend them, send them again', async () =>
+    (await import('./commands/dlq.ts')).dlqCommand(),
+  ),
   entry('lint', 'check a pipeline module', async () => (await import('./commands/lint.ts')).lintCommand()),
   entry('dry-run', 'run a pipeline on records from stdin, without a broker', async () =>
     (await import('./commands/dry-run.ts')).dryRunCommand(),
@@ -50,6 +59,9 @@ export const entries: readonly Entry[] = [
   ),
   entry('tail', 'print committed records of a topic', async () =>
     (await import('./commands/tail.ts')).tailCommand(),
+  ),
+  entry('sink', 'write committed records of a topic into a store', async () =>
+    (await import('./commands/sink.ts')).sinkCommand(),
   ),
   entry('settings', 'show the settings that count and where they come from', async () =>
     (await import('./commands/settings.ts')).settingsCommand(),

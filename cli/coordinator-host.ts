@@ -15,10 +15,12 @@ import { redisLeases } from '../cluster/redis/lease.ts'
 import { viewReader } from '../cluster/redis/views-read.ts'
 import { redisWorkers } from '../cluster/redis/workers.ts'
 import type { Settings } from '../cluster/settings.ts'
+import { publishClusterInsights } from '../coordinator/cluster-insights.ts'
 import { type Coordinator, startCoordinator } from '../coordinator/coordinator.ts'
-import { serveHttp } from '../coordinator/http.ts'
+import { type HttpOptions, serveHttp } from '../coordinator/http.ts'
 import { publishInsights } from '../coordinator/insights.ts'
-import { combiners, insightsSender } from './coordinator-insights.ts'
+import type { AnyPipeline } from '../pipelines/api/define.ts'
+import { combinerOf, insightsSender, knownPipelines, spokesmanFor } from './coordinator-insights.ts'
 import { connectTopology } from './host.ts'
 
 export interface CoordinatorHostOptions {
@@ -29,7 +31,8 @@ export interface CoordinatorHostOptions {
 
 export interface CoordinatorHost {
   readonly coordinator: Coordinator
-  readonly port: number
+  /** Of its HTTP server. */
+  readonly url: string
   /** Resolves when the signal aborts; rejects when the coordinator has failed. */
   until(signal: AbortSignal): Promise<void>
   close(): Promise<void>
@@ -56,36 +59,52 @@ export const hostCoordinator = async (
   })
   begun.defer(() => coordinator.stop())
   begun.use(publishing(settings, redis, coordinator, events))
-  const http = begun.adopt(await serveHttp(settings.httpPort, coordinator.status), (server) => server.close())
+  const http = begun.adopt(await serveHttp(httpOptions(settings), coordinator.status), (server) =>
+    server.close(),
+  )
   const all = begun.move()
   return {
     coordinator,
-    port: http.port,
+    url: http.url,
     until: (until) => untilEnd(coordinator, until),
     close: () => all.disposeAsync(),
   }
 }
 
-/** Closed windows, by whoever leads. */
+const httpOptions = ({ httpPort, httpHost, httpToken, httpUser, httpPassword }: Settings): HttpOptions => ({
+  port: httpPort,
+  host: httpHost,
+  login: { token: httpToken, user: httpUser, password: httpPassword },
+})
+
+/** Closed windows, and what the pipelines say of their totals: by whoever leads. */
 const publishing = (
   settings: Settings,
   redis: Redis,
   coordinator: Coordinator,
   events: EventBus,
 ): AsyncDisposable => {
-  const sender = insightsSender(settings)
-  const actor = publishInsights({
+  const pipelineOf = knownPipelines(settings, events)
+  const sender = insightsSender(settings, pipelineOf)
+  const shared = {
     clock: systemClock,
     events,
     reader: viewReader(redis, keysOf(settings.clusterId)),
     leads: () => coordinator.status().leading,
     pipelines: () => coordinator.status().plans,
-    combineFor: combiners(settings, events),
     send: sender.send,
-  })
+  }
+  const of = async <T>(name: string, make: (pipeline: AnyPipeline) => T): Promise<T | undefined> => {
+    const pipeline = await pipelineOf(name)
+    return pipeline && make(pipeline)
+  }
+  const actors = [
+    publishInsights({ ...shared, combineFor: (name) => of(name, combinerOf) }),
+    publishClusterInsights({ ...shared, spokesmanOf: (name) => of(name, spokesmanFor) }),
+  ]
   return {
     async [Symbol.asyncDispose]() {
-      await actor.stop()
+      await Promise.all(actors.map((actor) => actor.stop()))
       await sender[Symbol.asyncDispose]()
     },
   }

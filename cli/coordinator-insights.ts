@@ -2,34 +2,39 @@
 import { Partitioners, type Producer } from 'kafkajs'
 import type { EventBus } from '../cluster/events.ts'
 import { kafkaClient } from '../cluster/kafka/client.ts'
-import { insightsTopic } from '../cluster/protocol/names.ts'
+import { namesOf } from '../cluster/protocol/names.ts'
 import type { WindowParts } from '../cluster/redis/views-read.ts'
 import type { Settings } from '../cluster/settings.ts'
-import type { Combine, Insight } from '../coordinator/insights.ts'
-import { type Aggregates, finalize } from '../pipelines/api/aggregates.ts'
+import type { ClusterMessage, Said, Spokesman } from '../coordinator/cluster-insights.ts'
+import type { Combine } from '../coordinator/insights.ts'
+import { type Aggregate, finalize } from '../pipelines/api/aggregates.ts'
+import type { AnyPipeline } from '../pipelines/api/define.ts'
+import { figuresOf } from '../pipelines/api/figures.ts'
 import { loadPipeline } from '../pipelines/api/load.ts'
 import { combine } from './insights.ts'
 
-/** The configured pipeline's or a shipped one's; insights of any other are left to a coordinator that has its module. */
-export const combiners = (settings: Settings, events: EventBus) => {
-  const known = new Map<string, Promise<Combine | undefined>>()
-  const find = async (name: string): Promise<Combine | undefined> => {
+export type PipelineByName = (name: string) => Promise<AnyPipeline | undefined>
+
+/** The configured pipeline or a shipped one; insights of any other are left to a coordinator that has its module. */
+export const knownPipelines = (settings: Settings, events: EventBus): PipelineByName => {
+  const known = new Map<string, Promise<AnyPipeline | undefined>>()
+  const find = async (name: string): Promise<AnyPipeline | undefined> => {
     for (const candidate of [settings.pipeline, name]) {
       const loaded = await loadPipeline(candidate).catch(() => undefined)
-      if (loaded?.pipeline.name === name) return combinerOf(loaded.pipeline.aggregates ?? {})
+      if (loaded?.pipeline.name === name) return loaded.pipeline
     }
     events.emit('skipped', { detail: `insights of ${name} are not published: its module is not known here` })
     return undefined
   }
-  return (name: string): Promise<Combine | undefined> => {
+  return (name) => {
     const found = known.get(name) ?? find(name)
     known.set(name, found)
     return found
   }
 }
 
-const combinerOf =
-  (aggregates: Aggregates): Combine =>
+export const combinerOf =
+  ({ aggregates = {} }: AnyPipeline): Combine =>
   (window: WindowParts) => {
     const values = combine(aggregates, [window]).flatMap((combined) => [...combined.values])
     return Object.fromEntries(
@@ -40,12 +45,51 @@ const combinerOf =
     )
   }
 
+export const spokesmanFor = ({ aggregates = {}, clusterInsights, alertAt }: AnyPipeline): Spokesman => {
+  const figures = (totals: readonly WindowParts[]) =>
+    figuresOf(aggregates, new Map(combine(aggregates, totals).flatMap(({ values }) => [...values])))
+  const named = (fits: (aggregate: Aggregate) => boolean) =>
+    Object.entries(aggregates).flatMap(([name, aggregate]) => (fits(aggregate) ? [name] : []))
+  const errors = named(({ fold }) => fold === 'errors')
+  const windowed = named(({ span }) => span === 'window')
+  return {
+    seconds: clusterInsights?.seconds,
+    alertAt: errors.length === 0 ? undefined : alertAt,
+    say: (totals) => judged(clusterInsights?.messages(figures(totals)) ?? [], windowed),
+    errors: (totals) => errors.flatMap((name) => figures(totals).counts(name)),
+  }
+}
+
+/** Nothing else holds a pipeline's function to its type, and labels of records may stand in keys: the good ones go out. */
+const judged = (messages: readonly ClusterMessage[], windowed: readonly string[]): Said => {
+  if (!Array.isArray(messages)) throw new Error('its function returns no list')
+  const good = new Map<string, ClusterMessage>()
+  const faults = new Set<string>()
+  for (const { key, value } of messages) {
+    const fault = faultOf(key, value, windowed) ?? (good.has(key) ? 'two messages have one key' : undefined)
+    if (fault === undefined) good.set(key, { key, value })
+    else faults.add(fault)
+  }
+  return { messages: [...good.values()], faults: [...faults] }
+}
+
+/** No text repeats a key: it may hold what a record said. */
+const faultOf = (key: unknown, value: unknown, windowed: readonly string[]): string | undefined => {
+  if (typeof key !== 'string' || key === '') return 'a message has no key'
+  if (typeof value !== 'object' || value === null) return 'the value of a message is no object'
+  const [, aggregate = ''] = WINDOW_KEY.exec(key) ?? []
+  return windowed.includes(aggregate) ? `a message has the key of a closed window of ${aggregate}` : undefined
+}
+
+/** As `insightsOf` in coordinator/insights.ts makes them: they go to the same topic. */
+const WINDOW_KEY = /^(.+)\/\d+\/\d+$/
+
 export interface InsightsSender extends AsyncDisposable {
-  send(pipeline: string, insights: readonly Insight[]): Promise<void>
+  send(pipeline: string, messages: readonly { readonly key: string; readonly value: object }[]): Promise<void>
 }
 
 /** Connects when there is something to send. */
-export const insightsSender = (settings: Settings): InsightsSender => {
+export const insightsSender = (settings: Settings, pipelineOf: PipelineByName): InsightsSender => {
   const kafka = kafkaClient(settings, 'home')
   const made = new Set<string>()
   let producer: Producer | undefined
@@ -75,11 +119,13 @@ export const insightsSender = (settings: Settings): InsightsSender => {
   }
 
   return {
-    async send(pipeline, insights) {
-      const topic = insightsTopic(pipeline, settings.topicPrefix)
+    async send(name, messages) {
+      const pipeline = await pipelineOf(name)
+      if (pipeline === undefined) return
+      const topic = namesOf(name, pipeline.topics, settings.topicPrefix).clusterInsights
       await ensure(topic)
-      const messages = insights.map(({ key, value }) => ({ key, value: JSON.stringify(value) }))
-      await (await connected()).send({ topic, acks: -1, messages })
+      const records = messages.map(({ key, value }) => ({ key, value: JSON.stringify(value) }))
+      await (await connected()).send({ topic, acks: -1, messages: records })
     },
     async [Symbol.asyncDispose]() {
       await producer?.disconnect()

@@ -7,15 +7,19 @@ import { kafkaClient, kafkaConfig, type Which } from '../cluster/kafka/client.ts
 import { asMillraceError } from '../cluster/kafka/failures.ts'
 import { Connections } from '../cluster/kafka/seam.ts'
 import { Topology } from '../cluster/kafka/topology.ts'
-import { type Names, namesOf } from '../cluster/protocol/names.ts'
+import { type Names, namesOf, type TopicNames } from '../cluster/protocol/names.ts'
+import { type Writer, writesOf } from '../cluster/protocol/writes.ts'
 import { closeRedis, connectRedis } from '../cluster/redis/client.ts'
 import { type Keys, keysOf } from '../cluster/redis/keys.ts'
 import { viewPublisher } from '../cluster/redis/views.ts'
 import { viewReader } from '../cluster/redis/views-read.ts'
+import { redisWorkers, type Workers } from '../cluster/redis/workers.ts'
 import type { Environment, Settings } from '../cluster/settings.ts'
+import type { AnyPipeline } from '../pipelines/api/define.ts'
 import { loadPipeline } from '../pipelines/api/load.ts'
 import { resolveOptions } from '../pipelines/api/options.ts'
 import { Worker } from '../workers/worker.ts'
+import { keepApart } from './register.ts'
 import { type StartPoint, startOffsets } from './tail.ts'
 
 export interface HostOptions {
@@ -34,7 +38,11 @@ export interface HostOptions {
 
 export interface Host {
   readonly worker: Worker
+  readonly pipeline: AnyPipeline
   readonly redis: Redis
+  /** The roster in which it registers, and as whom. */
+  readonly workers: Workers
+  readonly writer: Writer
   readonly names: Names
   readonly name: string
   readonly slots: number
@@ -53,10 +61,11 @@ const ADD_PARTITIONS = 24
 const VERIFIED_VERSION = 4
 
 /** Names of a pipeline run under another name: whatever it writes is apart from the original's. */
-export const renamed = (topics: { input: string; output?: string; deadLetters: string }, as: string) => ({
-  input: topics.input,
-  ...(topics.output === undefined ? {} : { output: `${topics.output}-${as}` }),
-  deadLetters: `${topics.deadLetters}-${as}`,
+export const renamed = ({ input, output, deadLetters, insights }: TopicNames, as: string): TopicNames => ({
+  input,
+  ...(output === undefined ? {} : { output: `${output}-${as}` }),
+  deadLetters: `${deadLetters}-${as}`,
+  ...(insights === undefined ? {} : { insights: `${insights}-${as}` }),
 })
 
 /** @param clientId what the brokers' own logs and quotas call this process */
@@ -78,10 +87,6 @@ export const connectTopology = async (
 /** @throws MillraceError whatever keeps a worker from starting, before anything is half made */
 export const hostWorker = async (settings: Settings, options: HostOptions): Promise<Host> => {
   const { pipeline, url } = await loadPipeline(options.pipeline)
-  if (pipeline.topics.output === undefined)
-    throw new MillraceError('pipeline-load', `pipeline ${pipeline.name} has no output topic`, {
-      remedy: 'name one in its topics: a pipeline of insights alone cannot be run yet',
-    })
   const name = options.as ?? pipeline.name
   const names = namesOf(
     name,
@@ -90,6 +95,10 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
   )
   const pipelineOptions = resolveOptions(pipeline, options.env)
   const redis = await connectRedis(settings, { events: options.events })
+  const keys = keysOf(settings.clusterId)
+  const workers = redisWorkers(redis, keys)
+  const writer = { pipeline: name, worker: options.worker, startedAt: Date.now(), writes: writesOf(names) }
+  await keepApart({ workers, writer })
   const input = await connectTopology(settings, 'input', options.worker)
   const lanes = await Promise.all(
     Array.from({ length: LANES }, () => connectTopology(settings, 'home', options.worker)),
@@ -105,7 +114,6 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
   const { slots, topics, input: inputTopic } = await ensureTopics(admins, names, settings)
   await Promise.all([input.topic(names.input), ...lanes.map((lane) => lane.refresh(names.state))])
   const { topicId: stateTopicId } = await home.topic(names.state)
-  const keys = keysOf(settings.clusterId)
   const soloEpoch = options.mayFence === undefined ? await epochAbove(redis, keys, name) : undefined
   const bounds = await boundsOf(input, names.input, options)
   const worker = new Worker({
@@ -138,7 +146,8 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
     ])
     closeRedis(redis)
   }
-  return { ...(bounds.to && { to: bounds.to }), worker, redis, names, name, slots, input, home, close }
+  const to = bounds.to && { to: bounds.to }
+  return { ...to, worker, workers, writer, pipeline, names, name, slots, redis, input, home, close }
 }
 
 /** Without a coordinator nobody counts epochs: whoever starts a run decides, also over parts of a state that was given up. */

@@ -2,6 +2,7 @@
 import { DISTINCT_ERROR } from '../pipelines/api/aggregates.ts'
 import type { Block, CombinedWindow } from './insights.ts'
 import { count, styled } from './output.ts'
+import { printableText } from './record-text.ts'
 
 const BAR = 30
 
@@ -17,7 +18,8 @@ export const blockText = (block: Block): string => {
   return `  ${block.name}: ${block.value === null ? '-' : count(block.value)}${about}`
 }
 
-const countsText = ({ name, rows, more, total }: Block & { readonly block: 'counts' }): string => {
+const countsText = ({ name, rows: raw, more, total }: Block & { readonly block: 'counts' }): string => {
+  const rows = raw.map(([label, value]) => [printableText(label), value] as const)
   const width = Math.max(0, ...rows.map(([label]) => label.length))
   const digits = Math.max(0, ...rows.map(([, value]) => count(value).length))
   const highest = rows[0]?.[1] ?? 1
@@ -31,3 +33,8 @@ const countsText = ({ name, rows, more, total }: Block & { readonly block: 'coun
 
 export const windowText = (window: CombinedWindow, blocks: readonly Block[]): string =>
   [styled('bold', windowTitle(window)), ...blocks.map(blockText)].join('\n')
+
+export const waitingText = (records: number): string => {
+  const remedy = records === 0 ? '' : ' (`millrace insights --flush` publishes them)'
+  return `${count(records)} ${records === 1 ? 'record waits' : 'records wait'} in unfilled batches${remedy}`
+}

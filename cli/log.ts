@@ -2,6 +2,7 @@
 import type { EventBus, Events } from '../cluster/events.ts'
 import type { Settings } from '../cluster/settings.ts'
 import { tellDrops } from './drop-log.ts'
+import { printableText } from './record-text.ts'
 
 type Level = Settings['logLevel']
 const severity: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 }
@@ -14,11 +15,18 @@ type Lines = {
 
 const ms = (value: number): string => `${Math.round(value)} ms`
 
-const jsonLine = (messages: readonly object[]): string =>
-  messages.map((message) => JSON.stringify(message)).join(' ')
+/** Labels of records may stand in them, however long and strange. */
+const MOST_SHOWN = 4000
+const jsonLine = (messages: readonly object[]): string => {
+  const line = printableText(messages.map((message) => JSON.stringify(message)).join(' '))
+  return line.length > MOST_SHOWN ? `${line.slice(0, MOST_SHOWN)} ...` : line
+}
+
+export const insightsLine = ({ pipeline, messages }: Events['clusterInsights']): string =>
+  `${pipeline}: insights: ${jsonLine(messages.map(({ value }) => value))}`
 
 export const alertLine = ({ pipeline, errorClass, count, at }: Events['alert']): string =>
-  `${pipeline}: ${count} dead letters of class ${errorClass} (alert at ${at})`
+  `${pipeline}: ${count} dead letters of class ${printableText(errorClass)} (alert at ${at})`
 
 const lines: Lines = {
   committed: {
@@ -60,11 +68,12 @@ const lines: Lines = {
     level: 'info',
     text: (e) => `slot ${e.slot}: insights of ${e.records} records: ${jsonLine(e.messages)}`,
   },
-  clusterInsights: {
-    level: 'info',
-    text: (e) => `${e.pipeline}: insights: ${jsonLine(e.messages.map(({ value }) => value))}`,
-  },
+  clusterInsights: { level: 'info', text: insightsLine },
   alert: { level: 'warn', text: alertLine },
+  indexed: {
+    level: 'info',
+    text: (e) => `${e.index}: ${e.indexed} documents, ${e.rejected} rejected, lag ${e.lag}`,
+  },
   skipped: { level: 'warn', text: (e) => `left alone: ${e.detail}` },
 }
 

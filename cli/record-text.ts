@@ -15,6 +15,9 @@ export const printable = (bytes: Buffer): string => {
   return bytes.toString('utf8').replace(/\p{Cc}/gu, (character) => hex(character.charCodeAt(0)))
 }
 
+/** The same of a text. */
+export const printableText = (text: string): string => printable(Buffer.from(text))
+
 /** `partition/offset key value`. */
 export const recordLine = ({ partition, offset, key, value }: TailedRecord): string => {
   const place = styled('dim', `${partition}/${offset}`)

@@ -1,4 +1,5 @@
 /** The supervisor of this machine's worker processes, as `worker` and `demo` start it. */
+import { entryUrl } from '../cluster/entry.ts'
 import type { Settings } from '../cluster/settings.ts'
 import { type Supervisor, startSupervisor } from '../workers/supervisor.ts'
 import { note } from './output.ts'
@@ -16,7 +17,7 @@ export interface WorkersToSupervise {
 export const superviseWorkers = (settings: Settings, options: WorkersToSupervise): Supervisor =>
   startSupervisor({
     ...options,
-    entry: new URL('./worker-process.ts', import.meta.url),
+    entry: entryUrl('./worker-process', import.meta.url),
     graceMs: settings.grace + KILL_AFTER_MS,
     rules: { budget: { restarts: settings.restarts, windowMs: settings.restartWindow }, backoff: BACKOFF },
     // kafkajs on Node 24 would warn in each process.

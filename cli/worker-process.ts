@@ -4,23 +4,21 @@
  */
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { systemClock } from '../cluster/actor/clock.ts'
 import { MillraceError } from '../cluster/errors.ts'
 import { EventBus } from '../cluster/events.ts'
 import { kafkaPlanSource } from '../cluster/kafka/plan-log.ts'
 import { clusterTopic } from '../cluster/protocol/names.ts'
 import { type PlanRecord, PROTOCOL_VERSION, type WorkerReport } from '../cluster/protocol/plan.ts'
-import { keysOf } from '../cluster/redis/keys.ts'
-import { redisWorkers } from '../cluster/redis/workers.ts'
 import type { Settings } from '../cluster/settings.ts'
 import { type ChildStart, startedByParent } from '../workers/child.ts'
-import { joinCluster, type Membership } from '../workers/membership.ts'
-import { followPlan } from '../workers/plan-follower.ts'
+import type { Membership } from '../workers/membership.ts'
+import { followPlan, type PlanFollower } from '../workers/plan-follower.ts'
 import { connectedSettings } from './connect.ts'
 import { failureOf } from './failure.ts'
 import { type Host, hostWorker } from './host.ts'
 import { logEvents } from './log.ts'
 import { note } from './output.ts'
+import { register } from './register.ts'
 
 /** What a supervisor keeps of a worker for its successor. */
 interface Kept {
@@ -45,15 +43,17 @@ const main = async (start: ChildStart): Promise<void> => {
     mayFence,
   })
   let draining = false
-  const startedAt = Date.now()
+  let follower: PlanFollower | undefined
   const report = (): WorkerReport => ({
     ...facts(host, settings),
-    worker,
-    startedAt,
+    ...host.writer,
     draining,
-    appliedEpoch: follower.appliedEpoch(),
+    appliedEpoch: follower?.appliedEpoch() ?? 0,
   })
-  const follower = followPlan({
+  membership = await register(host, { events, leaseMs: settings.lease, report })
+  const end = (error: unknown) => endWith(start, error)
+  host.worker.failed.catch(end)
+  follower = followPlan({
     source: kafkaPlanSource({
       topology: host.home,
       topic: clusterTopic(settings.topicPrefix),
@@ -67,15 +67,6 @@ const main = async (start: ChildStart): Promise<void> => {
     applied: () => membership?.tell(),
     ordered: (order) => host.worker.flush(order),
     onFailure: (error) => end(error),
-  })
-  const end = (error: unknown) => endWith(start, error)
-  host.worker.failed.catch(end)
-  membership = joinCluster({
-    workers: redisWorkers(host.redis, keysOf(settings.clusterId)),
-    clock: systemClock,
-    events,
-    leaseMs: settings.lease,
-    report,
   })
   start.ready()
   await aborted(start.signal)
@@ -93,7 +84,6 @@ const main = async (start: ChildStart): Promise<void> => {
 
 const facts = (host: Host, settings: Settings) => ({
   version: PROTOCOL_VERSION,
-  pipeline: host.name,
   slots: host.slots,
   host: hostname(),
   pid: process.pid,

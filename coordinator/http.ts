@@ -1,17 +1,30 @@
 /**
- * The coordinator's HTTP server, on loopback.
+ * The coordinator's HTTP server, on loopback unless a login guards it (login.ts).
  *   GET /healthz     200 while its loop turns, else 503
  *   GET /readyz      200 while it leads or stands by and sees the cluster, else 503
  *   GET /api/status  who leads, each pipeline's plan, the workers and their reports
+ *   pages            whatever is mounted, such as the retry queues
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { MillraceError } from '../cluster/errors.ts'
 import type { CoordinatorStatus } from './coordinator.ts'
+import { type Gate, gateOf, type Login } from './login.ts'
+
+export interface HttpOptions {
+  readonly port: number
+  /** Address to listen on. */
+  readonly host?: string
+  readonly login?: Login
+  /** Begins with a slash; serves itself and all below. */
+  readonly pages?: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>>
+}
 
 export interface HttpServer {
   readonly port: number
+  /** Where people find it. */
+  readonly url: string
   close(): Promise<void>
 }
 
@@ -34,20 +47,35 @@ const routes: Readonly<Record<string, Route>> = {
   '/api/status': (status) => ({ code: 200, body: status }),
 }
 
-/** @throws MillraceError `settings` where the port is taken */
-export const serveHttp = async (port: number, status: () => CoordinatorStatus): Promise<HttpServer> => {
-  const server = createServer((request, response) => answer(request, response, status))
-  server.listen(port, '127.0.0.1')
+const LOOPBACK = '127.0.0.1'
+const NO_LOGIN: Login = { token: '', user: '', password: '' }
+
+/** @throws MillraceError `settings` where it cannot listen there, or must not without a login */
+export const serveHttp = async (
+  options: HttpOptions,
+  status: () => CoordinatorStatus,
+): Promise<HttpServer> => {
+  const { port, host = LOOPBACK, login = NO_LOGIN, pages = {} } = options
+  const gate = gateOf(host, login)
+  const server = createServer((request, response) => {
+    if (!pass(gate, request, response)) return
+    const page = Object.entries(pages).find(([prefix]) => isBelow(prefix, pathOf(request)))?.[1]
+    if (page === undefined) answer(request, response, status)
+    else page(request, response)
+  })
+  server.listen(port, host)
   try {
     await once(server, 'listening')
   } catch (cause) {
-    throw new MillraceError('settings', `port ${port} cannot be opened`, {
-      remedy: 'give another MILLRACE_HTTP_PORT; 0 takes a free one',
+    throw new MillraceError('settings', `${host}:${port} cannot be opened`, {
+      remedy: 'give another MILLRACE_HTTP_PORT (0 takes a free one) or MILLRACE_HTTP_HOST',
       cause,
     })
   }
+  const { port: opened } = server.address() as AddressInfo
   return {
-    port: (server.address() as AddressInfo).port,
+    port: opened,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${opened}`,
     async close() {
       server.close()
       server.closeAllConnections()
@@ -56,8 +84,22 @@ export const serveHttp = async (port: number, status: () => CoordinatorStatus): 
   }
 }
 
+const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?')[0] ?? '/'
+
+const isBelow = (prefix: string, path: string): boolean => path === prefix || path.startsWith(`${prefix}/`)
+
+const pass = (gate: Gate, request: IncomingMessage, response: ServerResponse): boolean => {
+  const { authorization, host } = request.headers
+  const verdict = gate({ authorization, host })
+  if (verdict === 'open') return true
+  if (verdict === 'login') response.setHeader('www-authenticate', 'Basic realm="millrace", charset="UTF-8"')
+  const error = verdict === 'login' ? 'a login is needed' : 'ask for 127.0.0.1 or localhost'
+  send(response, { code: verdict === 'login' ? 401 : 403, body: { error } })
+  return false
+}
+
 const answer = (request: IncomingMessage, response: ServerResponse, status: () => CoordinatorStatus) => {
-  const path = (request.url ?? '/').split('?')[0] ?? '/'
+  const path = pathOf(request)
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined
   if (route === undefined) return send(response, { code: 404, body: { error: 'no such page' } })
   if (request.method !== 'GET') return send(response, { code: 405, body: { error: 'GET only' } })

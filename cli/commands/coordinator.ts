@@ -5,6 +5,7 @@ import { EventBus } from '../../cluster/events.ts'
 import { connectedSettings, waiting } from '../connect.ts'
 import { hostCoordinator } from '../coordinator-host.ts'
 import { untilInterrupted } from '../interrupt.ts'
+import { alertLine, insightsLine } from '../log.ts'
 import { note } from '../output.ts'
 
 export const coordinatorCommand = (): Command =>
@@ -21,7 +22,7 @@ const run = async (): Promise<void> => {
   tell(events)
   const id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
   const host = await hostCoordinator(settings, { id, events, signal: interrupted.signal })
-  note(`coordinator ${id} serves http://127.0.0.1:${host.port}/api/status`)
+  note(`coordinator ${id} serves ${host.url}/api/status`)
   try {
     await host.until(interrupted.signal)
   } finally {
@@ -34,6 +35,8 @@ const tell = (events: EventBus): void => {
   events.on('leading', ({ term }) => note(`leads (term ${term})`))
   events.on('deposed', ({ reason }) => note(`leads no more: ${reason}`))
   events.on('skipped', ({ detail }) => note(detail))
+  events.on('clusterInsights', (said) => note(insightsLine(said)))
+  events.on('alert', (alert) => note(`alert: ${alertLine(alert)}`))
   events.on('planned', ({ pipeline, epoch, owned, releasing, workers }) =>
     note(`plan ${epoch} of ${pipeline}: ${owned} slots on ${workers} workers, ${releasing} on the move`),
   )

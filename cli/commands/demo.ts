@@ -23,6 +23,8 @@ export const demoCommand = (): Command =>
     .option('--corrupt <share>', 'share that can never be processed', share, 0.01)
     .option('--echo', 'print a line per record in and out')
     .option('--keep', 'go on with the data of the last demo (default: start afresh)')
+    .option('--two-clusters', 'input on one Kafka cluster, all else on another (default: for login-defaults)')
+    .option('--no-two-clusters', 'one Kafka cluster for all')
     .option('--yes', 'install missing system packages without asking')
     .option('--json', 'print the summary as one JSON line, the last')
     .action(demo)

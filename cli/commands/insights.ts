@@ -4,13 +4,15 @@ import { pause } from '../../cluster/kafka/failures.ts'
 import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
 import { keysOf } from '../../cluster/redis/keys.ts'
 import { type ViewReader, viewReader, type WindowParts } from '../../cluster/redis/views-read.ts'
-import type { Aggregates } from '../../pipelines/api/aggregates.ts'
-import { wholeNumber } from '../arguments.ts'
+import { redisWorkers } from '../../cluster/redis/workers.ts'
+import type { AnyPipeline } from '../../pipelines/api/define.ts'
+import { duration, wholeNumber } from '../arguments.ts'
 import { connectedSettings, redisEvents } from '../connect.ts'
-import { blocksOf, type CombinedWindow, combine, insightJson } from '../insights.ts'
-import { windowText } from '../insights-text.ts'
+import { type Flushed, flush, waitingIn } from '../flush.ts'
+import { blocksOf, type CombinedWindow, combine, insightsJson } from '../insights.ts'
+import { waitingText, windowText } from '../insights-text.ts'
 import { untilInterrupted } from '../interrupt.ts'
-import { type Format, outputOption, print } from '../output.ts'
+import { type Format, note, outputOption, print } from '../output.ts'
 import { pipelineFor } from '../pipeline.ts'
 
 const REFRESH = 1000
@@ -21,6 +23,8 @@ interface Options {
   readonly window: string
   readonly top: number
   readonly watch?: boolean
+  readonly flush?: boolean
+  readonly wait: number
   readonly output: Format
 }
 
@@ -31,29 +35,53 @@ export const insightsCommand = (): Command =>
     .option('--window <which>', 'latest, all, or a time within the window', 'latest')
     .option('--top <n>', 'labels shown of each count', wholeNumber, 10)
     .option('--watch', 'show them again every second, until Ctrl-C')
+    .option('--flush', 'first publish what waits in unfilled batches (insights by count)')
+    .option('--wait <duration>', 'how long --flush waits for the slots, such as 30s', duration, 30_000)
     .addOption(outputOption())
     .action(insights)
 
 const insights = async (named: string | undefined, options: Options): Promise<void> => {
   const wanted = selection(options.window)
-  const settings = await connectedSettings(['redis'])
+  const services = options.flush ? (['home', 'redis'] as const) : (['redis'] as const)
+  const settings = await connectedSettings(services, { pipeline: named })
   const pipeline = await pipelineFor(settings, named)
-  const aggregates = pipeline.aggregates ?? {}
+  if (options.flush) requireBatches(pipeline)
   using interrupted = untilInterrupted()
-  const redis = await connectRedis(settings, { events: redisEvents(), signal: interrupted.signal })
+  const { signal } = interrupted
+  const redis = await connectRedis(settings, { events: redisEvents(), signal })
   try {
-    const reader = viewReader(redis, keysOf(settings.clusterId))
+    const keys = keysOf(settings.clusterId)
+    const workers = redisWorkers(redis, keys)
+    if (options.flush)
+      tell(await flush(settings, pipeline.name, workers, { deadlineMs: options.wait, signal }))
+    const reader = viewReader(redis, keys)
     for (;;) {
-      const windows = combine(aggregates, await wanted(reader, pipeline.name))
-      show(aggregates, windows, options)
-      if (!options.watch || interrupted.signal.aborted) return
-      await pause(REFRESH, interrupted.signal)
-      if (interrupted.signal.aborted) return
+      const windows = combine(pipeline.aggregates ?? {}, await wanted(reader, pipeline.name))
+      const waiting = pipeline.insights && waitingIn((await workers.read()).live, pipeline.name)
+      show(pipeline, windows, waiting, options)
+      if (!options.watch || signal.aborted) return
+      await pause(REFRESH, signal)
+      if (signal.aborted) return
     }
   } finally {
     closeRedis(redis)
   }
 }
+
+const requireBatches = ({ name, insights: batches }: AnyPipeline): void => {
+  if (batches === undefined)
+    throw new MillraceError('usage', `pipeline ${name} publishes no insights by count`, {
+      remedy: 'leave --flush out',
+    })
+}
+
+/** On stderr: the data is what is counted. */
+const tell = ({ slots, done }: Flushed): void =>
+  note(
+    done
+      ? `flushed: ${slots} ${slots === 1 ? 'slot has' : 'slots have'} published what waited`
+      : 'no worker runs: each slot will publish what waits when one starts',
+  )
 
 type Selection = (reader: ViewReader, pipeline: string) => Promise<readonly WindowParts[]>
 
@@ -71,13 +99,20 @@ const selection = (which: string): Selection => {
   }
 }
 
-const show = (aggregates: Aggregates, windows: readonly CombinedWindow[], options: Options): void => {
+const show = (
+  pipeline: AnyPipeline,
+  windows: readonly CombinedWindow[],
+  waiting: number | undefined,
+  options: Options,
+): void => {
+  const { aggregates = {} } = pipeline
   if (options.output === 'json') {
-    const data = windows.map((window) => insightJson(aggregates, window))
+    const data = insightsJson(aggregates, windows, waiting)
     print(options.watch ? JSON.stringify(data) : JSON.stringify(data, undefined, 2))
     return
   }
   const texts = windows.map((window) => windowText(window, blocksOf(aggregates, window, options.top)))
+  if (waiting !== undefined) texts.push(waitingText(waiting))
   const clear = options.watch && process.stdout.isTTY ? CLEAR : ''
   print(clear + (texts.length === 0 ? 'nothing is counted yet' : texts.join('\n\n')))
 }

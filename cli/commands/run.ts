@@ -1,15 +1,21 @@
 /** `millrace run`: one pipeline in this process, without a coordinator; to process again, under another name. */
+import { hostname } from 'node:os'
 import { Command } from 'commander'
 import { type ErrorCode, errorKinds, MillraceError } from '../../cluster/errors.ts'
 import { EventBus } from '../../cluster/events.ts'
+import { PROTOCOL_VERSION, type WorkerReport } from '../../cluster/protocol/plan.ts'
+import type { Membership } from '../../workers/membership.ts'
 import { SOLO_EPOCH } from '../../workers/slot.ts'
 import { connectedSettings } from '../connect.ts'
 import { type Host, hostWorker } from '../host.ts'
+import { type CombinedWindow, windowsOf } from '../insights.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { logEvents } from '../log.ts'
 import { count, type Format, note, outputOption, printData } from '../output.ts'
 import { ProgressPrinter } from '../progress.ts'
+import { register } from '../register.ts'
 import { parseStartPoint } from '../tail.ts'
+import { shownAggregates, totalLines } from '../totals.ts'
 
 interface Options {
   readonly as?: string
@@ -49,7 +55,10 @@ const run = async (pipeline: string | undefined, options: Options): Promise<void
     ...(options.to !== undefined && { to: parseStartPoint(options.to) }),
   })
   const started = performance.now()
+  let membership: Membership | undefined
+  let windows: readonly CombinedWindow[] = []
   try {
+    membership = await register(host, { events, leaseMs: settings.lease, report: () => soloReport(host) })
     await host.worker.apply(
       SOLO_EPOCH,
       Array.from({ length: host.slots }, (_, slot) => slot),
@@ -57,10 +66,26 @@ const run = async (pipeline: string | undefined, options: Options): Promise<void
     await ended(host, events, interrupted.signal)
   } finally {
     await host.worker.stop()
+    // Redis away: `millrace insights` shows them when it is back.
+    windows = await windowsOf(host.redis, settings, host.pipeline, host.name).catch(() => [])
+    await membership?.stop()
     await host.close()
   }
-  printSummary(host, options.output, (performance.now() - started) / 1000)
+  printSummary(host, windows, options.output, (performance.now() - started) / 1000)
 }
+
+/** Nobody assigns slots to it, but others see what it writes. */
+const soloReport = (host: Host): WorkerReport => ({
+  ...host.writer,
+  version: PROTOCOL_VERSION,
+  slots: host.slots,
+  host: hostname(),
+  pid: process.pid,
+  appliedEpoch: SOLO_EPOCH,
+  owned: host.worker.report(),
+  draining: false,
+  solo: true,
+})
 
 /** Resolves when every partition stands at its end, or at an interrupt; rejects when the worker fails or a slot halts. */
 const ended = async (host: Host, events: EventBus, signal: AbortSignal): Promise<void> => {
@@ -108,7 +133,13 @@ const progressOf = ({ worker, to, slots }: Host): { readonly done: number; reado
   }
 }
 
-const printSummary = (host: Host, format: Format, seconds: number): void => {
+const printSummary = (
+  host: Host,
+  windows: readonly CombinedWindow[],
+  format: Format,
+  seconds: number,
+): void => {
+  const aggregates = host.pipeline.aggregates ?? {}
   const positions = [...host.worker.positions().values()]
   const sum = (pick: (counters: (typeof positions)[number]['counters']) => number) =>
     positions.reduce((total, { counters }) => total + pick(counters), 0)
@@ -118,12 +149,9 @@ const printSummary = (host: Host, format: Format, seconds: number): void => {
     dead: sum((counters) => counters.dead),
     dropped: sum((counters) => counters.dropped),
     late: sum((counters) => counters.late),
+    aggregates: shownAggregates(aggregates, windows),
     seconds: Number(seconds.toFixed(3)),
   }
-  printData(
-    format,
-    summary,
-    () =>
-      `${host.name}: ${count(summary.done)} outputs, ${count(summary.dead)} dead letters, ${count(summary.dropped)} drops since its beginning; ${seconds.toFixed(1)} s`,
-  )
+  const counts = `${host.name}: ${count(summary.done)} outputs, ${count(summary.dead)} dead letters, ${count(summary.dropped)} drops since its beginning; ${seconds.toFixed(1)} s`
+  printData(format, summary, () => [counts, ...totalLines(aggregates, windows)].join('\n'))
 }

@@ -2,7 +2,13 @@ import { Command } from 'commander'
 import { readSettings } from '../../cluster/settings.ts'
 import { LOCAL } from '../connect.ts'
 import { note, outputOption, print } from '../output.ts'
-import { ensureServices, findServices, type Services, stopServices } from '../services/services.ts'
+import {
+  addressesOf,
+  ensureServices,
+  findServices,
+  type Services,
+  stopServices,
+} from '../services/services.ts'
 
 interface Options {
   readonly name: string
@@ -64,6 +70,8 @@ const show = (options: Options, services: Services | undefined): void => {
     return
   }
   print(`MILLRACE_KAFKA_BROKERS=${services.kafka.join(',')}`)
+  const { home } = addressesOf(services)
+  if (home.length > 0) print(`MILLRACE_HOME_BROKERS=${home.join(',')}`)
   print(`MILLRACE_REDIS_URL=${withoutPassword(services.redis)}`)
 }
 

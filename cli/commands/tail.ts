@@ -35,7 +35,7 @@ export const tailCommand = (): Command =>
 
 const tailTopic = async (topic: string, options: Options): Promise<void> => {
   const from = parseStartPoint(options.from ?? (options.number === undefined ? 'end' : 'beginning'))
-  const settings = await connectedSettings([options.cluster])
+  const settings = await connectedSettings([options.cluster], { anyDemo: true })
   const most = options.number ?? Number.POSITIVE_INFINITY
   using interrupted = untilInterrupted()
   const { signal } = interrupted

@@ -1,10 +1,15 @@
 /** `millrace worker`: a supervisor and its worker processes. */
 import { Command } from 'commander'
+import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
+import type { Settings } from '../../cluster/settings.ts'
 import { wholeNumber } from '../arguments.ts'
 import { connectedSettings } from '../connect.ts'
+import { windowsOf } from '../insights.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { note } from '../output.ts'
+import { pipelineFor } from '../pipeline.ts'
 import { superviseWorkers } from '../supervise-workers.ts'
+import { totalLines } from '../totals.ts'
 
 interface Options {
   readonly processes?: number
@@ -16,6 +21,8 @@ export const workerCommand = (): Command =>
     .option('--processes <n>', 'worker processes (default: MILLRACE_PROCESSES)', wholeNumber)
     .action(run)
 
+const PATIENCE_MS = 1000
+
 const run = async ({ processes }: Options): Promise<void> => {
   const settings = await connectedSettings(['input', 'home', 'redis'])
   using interrupted = untilInterrupted()
@@ -26,4 +33,20 @@ const run = async ({ processes }: Options): Promise<void> => {
   })
   interrupted.signal.addEventListener('abort', () => void supervisor.stop(), { once: true })
   await supervisor.stopped
+  await noteTotals(settings)
+}
+
+/** On stderr, once the drain is done; of all workers of the pipeline. Redis away is no reason to stay. */
+const noteTotals = async (settings: Settings): Promise<void> => {
+  const pipeline = await pipelineFor(settings)
+  if (pipeline.aggregates === undefined) return
+  const redis = await connectRedis({ ...settings, startTimeout: PATIENCE_MS }).catch(() => undefined)
+  if (redis === undefined) return note('Redis is away: `millrace insights` shows the totals when it is back')
+  try {
+    const windows = await windowsOf(redis, settings, pipeline).catch(() => [])
+    const lines = totalLines(pipeline.aggregates, windows)
+    for (const line of lines.length === 0 ? [] : [`${pipeline.name}, all workers:`, ...lines]) note(line)
+  } finally {
+    closeRedis(redis)
+  }
 }

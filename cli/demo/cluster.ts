@@ -11,6 +11,8 @@ import { superviseWorkers } from '../supervise-workers.ts'
 
 export interface DemoCluster {
   readonly coordinator: CoordinatorHost
+  /** The coordinator's. */
+  readonly events: EventBus
   readonly supervisor: Supervisor
   stop(): Promise<void>
 }
@@ -35,5 +37,5 @@ export const startDemoCluster = async (
     await supervisor.stop()
     await coordinator.close()
   }
-  return { coordinator, supervisor, stop }
+  return { coordinator, events, supervisor, stop }
 }

@@ -7,21 +7,21 @@ import type { Topology } from '../../cluster/kafka/topology.ts'
 import type { Names } from '../../cluster/protocol/names.ts'
 import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
 import { keysOf } from '../../cluster/redis/keys.ts'
-import { viewReader } from '../../cluster/redis/views-read.ts'
 import { redisWorkers } from '../../cluster/redis/workers.ts'
 import type { Settings } from '../../cluster/settings.ts'
 import type { AnyPipeline } from '../../pipelines/api/define.ts'
 import { auditPipeline } from '../audit.ts'
 import { createGenerator } from '../generator.ts'
 import { connectTopology } from '../host.ts'
-import { combine } from '../insights.ts'
+import { windowsOf } from '../insights.ts'
 import { sendPaced, withProducer } from '../produce.ts'
+import { shownAggregates } from '../totals.ts'
 import type { DemoCluster } from './cluster.ts'
-import { echoIn, echoOut } from './echo.ts'
+import { echoIn, echoInsights, echoOut } from './echo.ts'
 import type { DemoOptions, DemoResult } from './run-demo.ts'
 import { type Produced, type Standing, standingOf, statusLine } from './status.ts'
 import { StatusPrinter } from './status-printer.ts'
-import { type Summary, shownAggregates, summaryLines } from './summary.ts'
+import { type Summary, summaryLines } from './summary.ts'
 
 const LOOK_MS = 200
 /** Without any progress for so long a drain is given up; the audit tells what is left. */
@@ -72,6 +72,7 @@ export class Demo {
     const failed = this.#cluster.supervisor.stopped.then(() => {
       if (!done.signal.aborted) throw new MillraceError('restart-budget', 'the worker processes have ended')
     })
+    if (options.echo) echoInsights(this.#cluster.events)
     const echoing = options.echo ? echoOut(this.#settings, this.#names, done.signal) : undefined
     const watching = this.#watch(done.signal)
     try {
@@ -141,10 +142,7 @@ export class Demo {
     await this.#cluster.stop()
     const report = await auditPipeline(this.#settings, this.#pipeline, this.#names, this.#redis)
     const aggregates = this.#pipeline.aggregates ?? {}
-    const windows = combine(
-      aggregates,
-      await viewReader(this.#redis, keysOf(this.#settings.clusterId)).parts(this.#pipeline.name),
-    )
+    const windows = await windowsOf(this.#redis, this.#settings, this.#pipeline)
     const { produced, outputs, dead, dropped, parked, late, ok, lost, double, mismatch } = report
     const summary: Summary = {
       produced,
@@ -157,7 +155,7 @@ export class Demo {
       aggregates: shownAggregates(aggregates, windows),
       seconds: Number(seconds.toFixed(3)),
     }
-    return { summary, lines: summaryLines(summary, aggregates, windows) }
+    return { summary, lines: summaryLines(summary, this.#pipeline, windows) }
   }
 
   async close(): Promise<void> {

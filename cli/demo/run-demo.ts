@@ -10,9 +10,9 @@ import type { AnyPipeline } from '../../pipelines/api/define.ts'
 import { loadPipeline } from '../../pipelines/api/load.ts'
 import { makeSecrets } from '../../pipelines/api/options.ts'
 import { withAdmins } from '../admins.ts'
-import { demoName } from '../connect.ts'
+import { demoName, withAddresses } from '../connect.ts'
 import { note } from '../output.ts'
-import { ensureServices, findServices, servicesFolder } from '../services/services.ts'
+import { addressesOf, ensureServices, findServices, servicesFolder } from '../services/services.ts'
 import { startDemoCluster } from './cluster.ts'
 import { Demo } from './demo.ts'
 import type { Summary } from './summary.ts'
@@ -26,6 +26,8 @@ export interface DemoOptions {
   readonly corrupt: number
   readonly echo?: boolean
   readonly keep?: boolean
+  /** Input on one Kafka cluster, all else on another; absent: as suits the pipeline. */
+  readonly twoClusters?: boolean
   readonly yes?: boolean
 }
 
@@ -33,6 +35,9 @@ export interface DemoResult {
   readonly summary: Summary
   readonly lines: readonly string[]
 }
+
+/** Pipelines that are there to show it. */
+const showsTwoClusters: readonly string[] = ['login-defaults']
 
 export const runDemo = async (options: DemoOptions, signal: AbortSignal): Promise<DemoResult> => {
   await using stack = new AsyncDisposableStack()
@@ -47,7 +52,7 @@ export const runDemo = async (options: DemoOptions, signal: AbortSignal): Promis
   const cluster = stack.adopt(await startDemoCluster(settings, makeSecrets(pipeline, process.env)), (one) =>
     one.stop(),
   )
-  note(`coordinator: http://127.0.0.1:${cluster.coordinator.port}/api/status`)
+  note(`coordinator: ${cluster.coordinator.url}/api/status`)
   const demo = await Demo.open(settings, pipeline, names, cluster)
   stack.defer(() => demo.close())
   return await demo.run(options, signal)
@@ -63,12 +68,15 @@ const demoSettings = async (
   const name = demoName(pipeline.name)
   if (options.keep !== true && (await findServices(asked, { name })) === undefined)
     await rm(servicesFolder(asked, name), { recursive: true, force: true })
+  const twoClusters = options.twoClusters ?? showsTwoClusters.includes(pipeline.name)
   const services = stack.adopt(
-    await ensureServices(asked, { name, log: note, ...(options.yes && { yes: true }) }),
+    await ensureServices(asked, { name, log: note, twoClusters, ...(options.yes && { yes: true }) }),
     (one) => one.stop(),
   )
-  const { kafka: kafkaBrokers, home: homeBrokers, redis: redisUrl } = services
-  const topicPrefix = services.kind === 'given' && asked.topicPrefix === '' ? 'demo-' : asked.topicPrefix
+  if (twoClusters && addressesOf(services).home.length === 0)
+    note('one Kafka cluster: for outputs and state on another, MILLRACE_HOME_BROKERS names it')
+  const given = services.kind === 'given' || asked.kafkaBrokers.length > 0
+  const topicPrefix = given && asked.topicPrefix === '' ? `${name}.` : asked.topicPrefix
   const httpPort = asked.httpPort === settingsTable.httpPort.default ? 0 : asked.httpPort
-  return { ...asked, kafkaBrokers, homeBrokers, redisUrl, topicPrefix, clusterId: name, httpPort }
+  return { ...withAddresses(asked, services), topicPrefix, clusterId: name, httpPort }
 }

@@ -9,15 +9,19 @@ import { join } from 'node:path'
 import { MillraceError } from '../../cluster/errors.ts'
 import { type BrokerPlace, brokerProperties, formatProperties, type Properties } from './broker-config.ts'
 import { javaArgs, type KafkaInstall, runKafkaTool } from './java.ts'
-import { freePorts, LOOPBACK } from './ports.ts'
+import { freePorts, LOOPBACK, portsLike } from './ports.ts'
 import { awaitReady, type ServiceProcess, startProcess } from './process.ts'
 import { kafkaAnswers } from './ready.ts'
 
 export interface KafkaOptions {
   readonly install: KafkaInstall
+  /** Stands in the names of its brokers: `kafka` unless given. */
+  readonly name?: string
   /** Holds one folder a broker; what is in it is taken up again. */
   readonly folder: string
   readonly brokers?: number
+  /** By broker, the port for clients, where it is free. */
+  readonly wishedPorts?: readonly number[]
   /** By broker, port of a proxy that clients shall use instead. */
   readonly advertisedPorts?: readonly number[]
   readonly properties?: Properties
@@ -75,12 +79,17 @@ const choosePlaces = async (options: KafkaOptions): Promise<readonly BrokerPlace
   const count = options.brokers ?? 1
   const ports = await freePorts(3 * count)
   const port = (index: number): number => ports[index] ?? 0
+  const clients = await portsLike(options.wishedPorts ?? [])
   return Array.from({ length: count }, (_, index) => {
     const advertisedPort = options.advertisedPorts?.[index]
     return {
       id: index + 1,
       folder: join(options.folder, `broker-${index + 1}`),
-      ports: { client: port(3 * index), internal: port(3 * index + 1), controller: port(3 * index + 2) },
+      ports: {
+        client: clients[index] ?? port(3 * index),
+        internal: port(3 * index + 1),
+        controller: port(3 * index + 2),
+      },
       ...(advertisedPort === undefined ? {} : { advertisedPort }),
     }
   })
@@ -133,7 +142,7 @@ const launch = async (options: KafkaOptions, place: BrokerPlace): Promise<Launch
     awaitReady(process, () => kafkaAnswers(address, brokers), options.startTimeout ?? START_TIMEOUT)
   return {
     id: place.id,
-    name: `kafka-${place.id}`,
+    name: `${options.name ?? 'kafka'}-${place.id}`,
     address,
     get pid() {
       return process.pid

@@ -5,9 +5,9 @@ import { MillraceError } from '../../cluster/errors.ts'
 import type { Settings } from '../../cluster/settings.ts'
 import { aptInstall } from './apt.ts'
 import type { KafkaInstall } from './java.ts'
-import { startKafkaCluster } from './kafka.ts'
+import { type KafkaCluster, startKafkaCluster } from './kafka.ts'
 import { installKafka, kafkaIsInstalled } from './kafka-install.ts'
-import { startRedis } from './redis.ts'
+import { type RedisServer, startRedis } from './redis.ts'
 import { isAlive, markOf, readState, removeState, type ServicesState, writeState } from './state.ts'
 import {
   type FoundTools,
@@ -68,10 +68,16 @@ export interface NativeOptions {
   readonly needs: Needs
   readonly folder: string
   readonly brokers?: number
+  /** A second Kafka cluster, for outputs and state. */
+  readonly home?: boolean
   readonly yes?: boolean
   readonly keep?: boolean
   readonly log: (line: string) => void
 }
+
+/** Where clients from elsewhere look for two clusters; taken only with two. */
+const INPUT_PORT = 29_092
+const HOME_PORT = 29_093
 
 /** What was started, as far as this file is concerned. */
 interface Started {
@@ -82,13 +88,15 @@ interface Started {
 export const startNative = async (options: NativeOptions): Promise<Started> => {
   const { needs, folder, settings } = options
   const tools = await ensureTools(needs, { ...options, dataDir: resolve(settings.dataDir) })
-  const [kafka, redis] = await bothOrNone(
-    needs.kafka ? startKafka(options, tools) : undefined,
-    needs.redis && tools.redis !== undefined
-      ? startRedis({ command: tools.redis.path, folder: join(folder, 'redis') })
-      : undefined,
-  )
-  const parts = [...(kafka?.brokers ?? []), ...(redis === undefined ? [] : [redis])]
+  const starting = {
+    ...(needs.kafka && (await startClusters(options, tools))),
+    ...(needs.redis &&
+      tools.redis !== undefined && {
+        redis: startRedis({ command: tools.redis.path, folder: join(folder, 'redis') }),
+      }),
+  }
+  const { kafka, home, redis } = await allOrNone(starting)
+  const parts = [...(kafka?.brokers ?? []), ...(home?.brokers ?? []), ...(redis === undefined ? [] : [redis])]
   const stop = async () => {
     await Promise.all(parts.map((part) => part.stop()))
     await removeState(folder)
@@ -97,6 +105,7 @@ export const startNative = async (options: NativeOptions): Promise<Started> => {
     kind: 'native',
     owner: options.keep ? null : markOf('owner', process.pid),
     kafka: kafka?.addresses ?? [],
+    ...(home && { home: home.addresses }),
     redis: redis?.url ?? '',
     processes: parts.map((part) => markOf(part.name, part.pid)),
   }
@@ -105,36 +114,48 @@ export const startNative = async (options: NativeOptions): Promise<Started> => {
   return { state, stop }
 }
 
-const startKafka = async (options: NativeOptions, tools: FoundTools) => {
+interface Clusters {
+  readonly kafka: Promise<KafkaCluster>
+  readonly home?: Promise<KafkaCluster>
+}
+
+const startClusters = async (options: NativeOptions, tools: FoundTools): Promise<Clusters> => {
   const install = await installWith(tools, resolve(options.settings.dataDir), options.log)
-  return startKafkaCluster({
-    install,
-    folder: join(options.folder, 'kafka'),
-    brokers: options.brokers ?? 1,
-    startTimeout: options.settings.startTimeout,
-  })
+  const start = (name: 'kafka' | 'home', wishedPorts: readonly number[]) =>
+    startKafkaCluster({
+      install,
+      name,
+      folder: join(options.folder, name),
+      brokers: options.brokers ?? 1,
+      wishedPorts,
+      startTimeout: options.settings.startTimeout,
+    })
+  if (options.home !== true) return { kafka: start('kafka', []) }
+  return { kafka: start('kafka', [INPUT_PORT]), home: start('home', [HOME_PORT]) }
 }
 
-interface Stoppable {
-  stop(): Promise<void>
+interface Starting {
+  readonly kafka?: Promise<KafkaCluster>
+  readonly home?: Promise<KafkaCluster>
+  readonly redis?: Promise<RedisServer>
 }
 
-/** Where one does not start the other is stopped. */
-const bothOrNone = async <A extends Stoppable, B extends Stoppable>(
-  first: Promise<A> | undefined,
-  second: Promise<B> | undefined,
-): Promise<[A | undefined, B | undefined]> => {
-  const results = await Promise.allSettled([first, second])
+type Running = { readonly [K in keyof Starting]-?: Awaited<Starting[K]> | undefined }
+
+/** Where one does not start the others are stopped. */
+const allOrNone = async (starting: Starting): Promise<Running> => {
+  const results = await Promise.allSettled(Object.values(starting))
   const failed = results.find((result) => result.status === 'rejected')
   if (failed !== undefined) {
     await Promise.all(
       results.map(async (result) => {
-        if (result.status === 'fulfilled') await result.value?.stop()
+        if (result.status === 'fulfilled') await result.value.stop()
       }),
     )
     throw failed.reason
   }
-  return Promise.all([first, second])
+  const [kafka, home, redis] = await Promise.all([starting.kafka, starting.home, starting.redis])
+  return { kafka, home, redis }
 }
 
 const GRACE_MS = 5000

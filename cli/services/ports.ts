@@ -28,3 +28,7 @@ export const freePorts = async (count: number): Promise<readonly number[]> => {
   while (ports.size < count) ports.add(await freePort())
   return [...ports]
 }
+
+/** The wished ones where they are free, else free ones. */
+export const portsLike = (wished: readonly number[]): Promise<readonly number[]> =>
+  Promise.all(wished.map(async (port) => ((await isFree(port)) ? port : freePort())))

@@ -2,6 +2,7 @@
  * Where Kafka and Redis come from. Order: addresses in the settings > what runs already under this name > Docker Compose where an
  * engine answers > native processes. Each of the two is looked at by itself: with one address given only the other is started.
  */
+import { readdir } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import type { Settings } from '../../cluster/settings.ts'
 import { composeEngine, startCompose, stopCompose } from './compose.ts'
@@ -35,6 +36,8 @@ export interface ServicesOptions {
   readonly name: string
   readonly log: (line: string) => void
   readonly brokers?: number
+  /** A second Kafka cluster for outputs and state, unless the settings name the input's or that one. Native only. */
+  readonly twoClusters?: boolean
   /** Install missing system packages without asking. */
   readonly yes?: boolean
   /** Leave Docker out. */
@@ -52,6 +55,12 @@ export const servicesFolder = (settings: Settings, name: string, brokers = 1): s
   const needs = needsOf(settings)
   const part = needs.kafka === needs.redis ? '' : needs.kafka ? '-kafka' : '-redis'
   return join(resolve(settings.dataDir), 'services', `${name}${brokers > 1 ? `-${brokers}` : ''}${part}`)
+}
+
+/** Names under which services were ever started here. */
+export const servicesNamed = async (settings: Settings, prefix: string): Promise<readonly string[]> => {
+  const names = await readdir(join(resolve(settings.dataDir), 'services')).catch(() => [])
+  return names.filter((name) => name.startsWith(prefix)).sort()
 }
 
 /** @throws MillraceError `services` where they do not start */
@@ -94,12 +103,14 @@ const start = async (
   place: { readonly needs: Needs; readonly folder: string },
 ): Promise<Services> => {
   const { log } = options
-  if (options.native !== true && (options.brokers ?? 1) === 1 && (await composeEngine())) {
+  const home = options.twoClusters === true && place.needs.kafka && settings.homeBrokers.length === 0
+  const composable = options.native !== true && !home && (options.brokers ?? 1) === 1
+  if (composable && (await composeEngine())) {
     const compose = await startCompose({ ...options, ...place, startTimeout: settings.startTimeout })
     if (compose.started) return servicesOf(settings, compose.state, false, compose.stop)
     log(`services: Docker Compose does not start them (${compose.reason}); going on without it`)
   }
-  const native = await startNative({ ...options, ...place, settings })
+  const native = await startNative({ ...options, ...place, home, settings })
   return servicesOf(settings, native.state, false, native.stop)
 }
 
@@ -110,7 +121,8 @@ const servicesOf = (
   stop: () => Promise<void>,
 ): Services => {
   const kafka = state.kafka.length > 0 ? state.kafka : settings.kafkaBrokers
-  const home = settings.homeBrokers.length > 0 ? settings.homeBrokers : kafka
+  const own = state.home ?? kafka
+  const home = settings.homeBrokers.length > 0 ? settings.homeBrokers : own
   const redis = state.redis === '' ? settings.redisUrl : state.redis
   const addresses = { kafka, home, redis, found, stop }
   if (state.kind === 'compose') return { kind: 'compose', ...addresses }
@@ -126,8 +138,17 @@ const given = (settings: Settings): Services => {
 /** The Redis address may hold a password: only its host is shown. */
 export const described = (services: Services): string => {
   const how = { given: 'as given', compose: 'Docker Compose', native: 'native' }[services.kind]
-  return `${how}, Kafka at ${services.kafka.join(',')}, Redis at ${new URL(services.redis).host}`
+  const { home } = addressesOf(services)
+  const apart = home.length === 0 ? '' : ` (input) and ${home.join(',')} (outputs and state)`
+  return `${how}, Kafka at ${services.kafka.join(',')}${apart}, Redis at ${new URL(services.redis).host}`
 }
+
+/** As settings say them: `home` is empty where it is the input's cluster. */
+export const addressesOf = ({ kafka, home, redis }: Services) => ({
+  kafka,
+  home: home.join() === kafka.join() ? [] : home,
+  redis,
+})
 
 /** Stops what runs under this name, whoever started it. Returns false where nothing did. */
 export const stopServices = async (

@@ -20,6 +20,8 @@ export interface ServicesState {
   readonly owner: ProcessMark | null
   /** Empty where Kafka or Redis is given by the settings. */
   readonly kafka: readonly string[]
+  /** Of a second cluster, for outputs and state. */
+  readonly home?: readonly string[]
   readonly redis: string
   readonly processes: readonly ProcessMark[]
 }
@@ -68,7 +70,7 @@ export const isAlive = (mark: ProcessMark): boolean => {
 export const stateAnswers = async (state: ServicesState): Promise<boolean> => {
   if (state.owner !== null && !isAlive(state.owner)) return false
   if (!state.processes.every(isAlive)) return false
-  const kafka = state.kafka.map((address) => kafkaAnswers(address, 1))
+  const kafka = [...state.kafka, ...(state.home ?? [])].map((address) => kafkaAnswers(address, 1))
   const redis = state.redis === '' ? [] : [redisAnswers(state.redis)]
   return (await Promise.all([...kafka, ...redis])).every(Boolean)
 }

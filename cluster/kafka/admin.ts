@@ -107,7 +107,8 @@ export const ensureClusterTopic = async (home: Admin, settings: Settings): Promi
   await ensure(home, [wantedClusterTopic(clusterTopic(settings.topicPrefix), { replication, minInsync })])
 }
 
-const ensure = async (home: Admin, wanted: readonly WantedTopic[]) => {
+/** Of the home cluster. */
+export const ensure = async (home: Admin, wanted: readonly WantedTopic[]) => {
   const names = wanted.map(({ name }) => name)
   const before = checkTopics(await describeTopics(home, names), wanted)
   refuseMismatches(before)

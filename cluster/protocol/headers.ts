@@ -13,7 +13,12 @@ export const HEADER = {
   errorMessage: 'millrace-error-message',
   attempts: 'millrace-attempts',
   failedAt: 'millrace-failed-at',
+  /** How often the record was sent again: on the input record, and so on its next letter, among the record's own headers. */
   replays: 'millrace-replays',
+  /** On an input record that was sent again: `topic/partition/offset` of the letter it comes from. */
+  replayOf: 'millrace-replay-of',
+  /** On such a record where its value was mended: by what. */
+  repaired: 'millrace-repaired',
   /** On a letter that was too large to carry its record: sha256 of the value, hex. */
   valueSha256: 'millrace-value-sha256',
 } as const

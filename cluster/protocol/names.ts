@@ -9,7 +9,7 @@ export interface Names {
   readonly deadLetters: string
   /** Where what is published by count goes; absent where a pipeline publishes none. */
   readonly insights: string | undefined
-  /** Cluster-wide insights, published by the leading coordinator. */
+  /** Cluster-wide insights, also of closed windows, published by the leading coordinator. */
   readonly clusterInsights: string
   readonly state: string
   readonly drops: string
@@ -51,8 +51,27 @@ export const clusterTopic = (prefix = ''): string => `${prefix}millrace.cluster`
 
 export const coordinatorTransactionalId = (prefix = ''): string => `${prefix}millrace.coordinator`
 
-/** Cluster-wide insights of closed windows, published by the leading coordinator. */
-export const insightsTopic = (pipeline: string, prefix = ''): string => `${prefix}${pipeline}-insights`
+/** What was done with which dead letter; one partition, compacted, made by the first replay. */
+export const replaysTopic = (pipeline: string, prefix = ''): string => `${prefix}millrace.${pipeline}.replays`
+
+/** Whoever sends letters again: a later one fences an earlier one. */
+export const replayTransactionalId = (pipeline: string, prefix = ''): string =>
+  `${prefix}millrace.${pipeline}.replay`
 
 /** Partition p belongs to slot p mod slots. */
 export const slotOf = (partition: number, slots: number): number => partition % slots
+
+export interface SinkNames {
+  readonly topic: string
+  readonly index: string
+  readonly deadLetters: string
+  /** Its offsets are the position. */
+  readonly group: string
+  readonly transactionalId: string
+}
+
+/** Of a sink: `topic` stands as it is, with its prefix. One index may be filled from several topics. */
+export const sinkNamesOf = (topic: string, index: string, prefix = ''): SinkNames => {
+  const group = `${prefix}millrace.opensearch.${index}`
+  return { topic, index, deadLetters: `${topic}-opensearch-dlq`, group, transactionalId: `${group}.${topic}` }
+}

@@ -55,4 +55,8 @@ export interface WorkerReport {
   readonly draining: boolean
   /** How much it can carry beside the others (its pool threads); 1 where it says nothing. */
   readonly capacity?: number
+  /** Topics that no other pipeline may write while it lives. */
+  readonly writes?: readonly string[]
+  /** Runs without a coordinator, which leaves it alone. */
+  readonly solo?: boolean
 }

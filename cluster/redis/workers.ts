@@ -10,6 +10,8 @@ export interface Roster {
   /** A changed one tells that Redis was emptied: nobody's absence means anything yet. */
   readonly generation: string
   readonly live: readonly WorkerReport[]
+  /** Those that run without a coordinator. */
+  readonly solo: readonly WorkerReport[]
   /** Workers that left by themselves: they hold nothing. */
   readonly left: ReadonlySet<string>
 }
@@ -35,7 +37,16 @@ export const redisWorkers = (redis: Redis, keys: Keys): Workers => ({
     const own = [keys.workers, keys.left, keys.generation]
     const reply = await runScript(redis, scripts.workersRead, own, [keys.workerPrefix, randomUUID()])
     const [generation, reports, left] = reply as [string, string[], string[]]
-    const live = reports.map(parseReport).filter((report) => report !== undefined)
-    return { generation, live: live.sort((a, b) => (a.worker < b.worker ? -1 : 1)), left: new Set(left) }
+    const all = reports.map(parseReport).filter((report) => report !== undefined)
+    return { generation, ...rosterOf(all), left: new Set(left) }
   },
 })
+
+/** By name. */
+export const rosterOf = (reports: readonly WorkerReport[]): Pick<Roster, 'live' | 'solo'> => {
+  const sorted = reports.toSorted((a, b) => (a.worker < b.worker ? -1 : 1))
+  return {
+    live: sorted.filter(({ solo }) => solo !== true),
+    solo: sorted.filter(({ solo }) => solo === true),
+  }
+}

@@ -4,6 +4,7 @@ import {
   addresses,
   duration,
   flag,
+  httpAddresses,
   integer,
   type Kind,
   oneOf,
@@ -39,6 +40,8 @@ const setting = <T>(
 const hidden = (value: string): string => (value === '' ? '' : '***')
 /** The host may be seen; user, password and query may not. */
 const hideLogin = (url: string): string => url.replace(/\/\/.*@/, '//***@').replace(/\?.*$/, '?***')
+
+const hideLogins = (urls: string): string => urls.split(',').map(hideLogin).join(',')
 
 const MIB = 1024 ** 2
 const cores = Math.max(1, Math.min(8, availableParallelism()))
@@ -80,6 +83,24 @@ const connections = {
   requestTimeout: setting('REQUEST_TIMEOUT', duration(100), 30_000, 'Deadline of one request to Kafka'),
 } as const
 
+const openSearch = {
+  opensearchUrl: setting(
+    'OPENSEARCH_URL',
+    httpAddresses,
+    ['http://127.0.0.1:9200'],
+    'OpenSearch, for `millrace sink opensearch`; several nodes are separated by commas',
+    { hide: hideLogins },
+  ),
+  opensearchUsername: setting('OPENSEARCH_USERNAME', text, '', 'OpenSearch user'),
+  opensearchPassword: setting('OPENSEARCH_PASSWORD', text, '', 'OpenSearch password', { hide: hidden }),
+  opensearchCa: setting(
+    'OPENSEARCH_CA',
+    optionalPath,
+    undefined,
+    "File with OpenSearch's CA certificates (PEM)",
+  ),
+} as const
+
 const installation = {
   pipeline: setting(
     'PIPELINE',
@@ -95,17 +116,39 @@ const installation = {
   ),
   topicPrefix: setting('TOPIC_PREFIX', word, '', 'Stands before every topic, group and transactional id'),
   dataDir: setting('DATA_DIR', path, '.millrace', 'Folder of local services: their binaries, logs and data'),
+  logLevel: setting(
+    'LOG_LEVEL',
+    oneOf('debug', 'info', 'warn', 'error'),
+    'info',
+    'Least severe log line that is written',
+  ),
+} as const
+
+const http = {
   httpPort: setting(
     'HTTP_PORT',
     integer(0, 65535),
     8400,
     "Port of the coordinator's HTTP server; 0 takes a free one",
   ),
-  logLevel: setting(
-    'LOG_LEVEL',
-    oneOf('debug', 'info', 'warn', 'error'),
-    'info',
-    'Least severe log line that is written',
+  httpHost: setting(
+    'HTTP_HOST',
+    text,
+    '127.0.0.1',
+    'Address it listens on; beyond loopback a login must be set',
+  ),
+  httpToken: setting('HTTP_TOKEN', text, '', 'Login: sent as `Authorization: Bearer <token>`', {
+    hide: hidden,
+  }),
+  httpUser: setting('HTTP_USER', text, '', 'Login: user of basic authentication'),
+  httpPassword: setting('HTTP_PASSWORD', text, '', 'Login: password of basic authentication', {
+    hide: hidden,
+  }),
+  queueActions: setting(
+    'QUEUE_ACTIONS',
+    flag,
+    false,
+    'Jobs of /queues may be retried, promoted and removed there',
   ),
 } as const
 
@@ -230,7 +273,9 @@ const topics = {
 /** Group title -> its settings, in the order of the documentation. */
 export const settingsGroups = {
   'Kafka and Redis': connections,
+  OpenSearch: openSearch,
   Installation: installation,
+  "The coordinator's HTTP server": http,
   Processing: processing,
   'Data flow': flow,
   Supervision: supervision,
@@ -239,7 +284,9 @@ export const settingsGroups = {
 
 export const settingsTable = {
   ...connections,
+  ...openSearch,
   ...installation,
+  ...http,
   ...processing,
   ...flow,
   ...supervision,

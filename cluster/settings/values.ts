@@ -50,6 +50,18 @@ export const redisAddress = kind('redis:// or rediss:// URL', (value) => {
   return value
 })
 
+const checkHttp = (value: string): string => {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new Error('expected http://host:port or https://host:port, several separated by commas')
+  return value
+}
+export const httpAddresses = kind<readonly string[]>(
+  'http:// or https:// URLs',
+  (value) => value.split(',').map((item) => checkHttp(item.trim())),
+  (value) => value.join(','),
+)
+
 export const flag = kind('true or false', (value) => {
   if (['true', '1', 'yes', 'on'].includes(value.toLowerCase())) return true
   if (['false', '0', 'no', 'off'].includes(value.toLowerCase())) return false

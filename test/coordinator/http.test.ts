@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { CoordinatorStatus } from '../../coordinator/coordinator.ts'
 import { type HttpServer, serveHttp } from '../../coordinator/http.ts'
@@ -17,7 +19,7 @@ let server: HttpServer | undefined
 afterEach(() => server?.close())
 
 const get = async (path: string, status: Partial<CoordinatorStatus> = {}, method = 'GET') => {
-  server = await serveHttp(0, () => ({ ...calm, ...status }))
+  server = await serveHttp({ port: 0 }, () => ({ ...calm, ...status }))
   const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method })
   return { code: response.status, body: await response.json() }
 }
@@ -48,7 +50,69 @@ describe('the HTTP server', () => {
   })
 
   test('a taken port is one clear error', async () => {
-    server = await serveHttp(0, () => calm)
-    await expect(serveHttp(server.port, () => calm)).rejects.toMatchObject({ code: 'settings' })
+    server = await serveHttp({ port: 0 }, () => calm)
+    await expect(serveHttp({ port: server.port }, () => calm)).rejects.toMatchObject({ code: 'settings' })
+  })
+})
+
+describe('who may come in', () => {
+  const login = { token: 'a-token', user: 'ann', password: 'secret:with:colons' }
+  const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+  const ask = async (headers: Record<string, string>, path = '/api/status') => {
+    const { port } = server ?? { port: 0 }
+    // fetch sets the Host header itself.
+    const request = httpRequest({ port, path, headers })
+    request.end()
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    response.resume()
+    return response
+  }
+
+  test.each([
+    [{ authorization: 'Bearer a-token' }, 200],
+    [{ authorization: basic('ann:secret:with:colons') }, 200],
+    [{}, 401],
+    [{ authorization: 'Bearer a-toke' }, 401],
+    [{ authorization: 'Bearer ' }, 401],
+    [{ authorization: basic('ann:') }, 401],
+    [{ authorization: basic('bob:secret:with:colons') }, 401],
+  ])('with a login set: %o is %i', async (headers, code) => {
+    server = await serveHttp({ port: 0, login }, () => calm)
+    for (const path of ['/healthz', '/api/status', '/nothing'])
+      expect((await ask(headers, path)).statusCode === 401).toBe(code === 401)
+    expect((await ask({})).headers['www-authenticate']).toMatch(/^Basic/)
+  })
+
+  test.each([
+    ['127.0.0.1', 200],
+    ['localhost:8400', 200],
+    ['[::1]:80', 200],
+    ['evil.example', 403],
+    ['127.0.0.1.evil.example', 403],
+  ])('without one: asked for as %s is %i', async (host, code) => {
+    server = await serveHttp({ port: 0 }, () => calm)
+    expect((await ask({ host })).statusCode).toBe(code)
+  })
+
+  test('beyond loopback it listens with a login only, and a login is whole', async () => {
+    const none = { token: '', user: '', password: '' }
+    for (const host of ['0.0.0.0', '::', '10.0.0.1'])
+      await expect(serveHttp({ port: 0, host }, () => calm)).rejects.toMatchObject({
+        code: 'settings',
+        remedy: expect.stringContaining('MILLRACE_HTTP_TOKEN'),
+      })
+    await expect(serveHttp({ port: 0, login: { ...none, user: 'ann' } }, () => calm)).rejects.toMatchObject({
+      code: 'settings',
+    })
+    server = await serveHttp({ port: 0, host: '0.0.0.0', login: { ...none, token: 't' } }, () => calm)
+    expect((await ask({ authorization: 'Bearer t', host: 'cluster.example' })).statusCode).toBe(200)
+  })
+
+  test('mounted pages are behind the same login', async () => {
+    const pages = { '/queues': (_: unknown, response: ServerResponse) => void response.end('jobs') }
+    server = await serveHttp({ port: 0, login, pages }, () => calm)
+    expect((await ask({}, '/queues/x')).statusCode).toBe(401)
+    expect((await ask({ authorization: 'Bearer a-token' }, '/queues/x')).statusCode).toBe(200)
+    expect((await ask({ authorization: 'Bearer a-token' }, '/queuesx')).statusCode).toBe(404)
   })
 })

@@ -8,13 +8,14 @@ import { kafkaConfig } from '../../cluster/kafka/client.ts'
 import { scan } from '../../cluster/kafka/scan.ts'
 import { Connections } from '../../cluster/kafka/seam.ts'
 import { Topology } from '../../cluster/kafka/topology.ts'
-import { insightsTopic } from '../../cluster/protocol/names.ts'
+import { namesOf } from '../../cluster/protocol/names.ts'
 import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
 import { keysOf } from '../../cluster/redis/keys.ts'
 import { viewPublisher } from '../../cluster/redis/views.ts'
 import { redisWorkers } from '../../cluster/redis/workers.ts'
 import { readSettings, type Settings } from '../../cluster/settings.ts'
 import type { CoordinatorStatus } from '../../coordinator/coordinator.ts'
+import { pipeline } from '../../pipelines/user-login/pipeline.ts'
 import { freePort } from '../support/redis.ts'
 import { reportOf } from '../support/reports.ts'
 import { uniqueName, useServices } from '../support/services.ts'
@@ -152,7 +153,7 @@ describe('the coordinator as a process', () => {
     const leader = start()
     await workers.renew(reportOf('u', [], { pipeline: 'user-login', slots: 2 }), 60_000)
     await until(leader, ({ plans }) => plans.some(({ pipeline }) => pipeline === 'user-login'))
-    const topic = insightsTopic('user-login', settings.topicPrefix)
+    const topic = namesOf(pipeline.name, pipeline.topics, settings.topicPrefix).clusterInsights
     const insight = await firstMessage(topic)
     expect(insight).toMatchObject({
       pipeline: 'user-login',

@@ -20,7 +20,7 @@ const rules: Readonly<Record<string, Rule>> = {
     ],
     why: 'a pipeline runs in threads, in dry-run and in tests alike: it needs no broker, no Redis, no process',
   },
-  pipelines: { may: ['pipelines/api'], why: 'what a user writes sees what a user sees' },
+  pipelines: { may: ['pipelines/api', 'cluster/entry.ts'], why: 'what a user writes sees what a user sees' },
   workers: {
     may: ['cluster', 'pipelines'],
     why: 'workers and coordinator meet in Kafka and Redis only, so that one works without the other',
@@ -33,8 +33,16 @@ const rules: Readonly<Record<string, Rule>> = {
     may: ['cluster', 'pipelines/api'],
     why: 'who checks the data path must not share its faults',
   },
+  letters: {
+    may: ['cluster', 'pipelines/api'],
+    why: 'a letter is read and sent by tools: nothing of it may depend on the worker that wrote it',
+  },
+  sinks: {
+    may: ['cluster', 'pipelines/api'],
+    why: 'a sink reads what was committed, as any reader does: it must run beside any version of a worker',
+  },
   cli: {
-    may: ['cluster', 'workers', 'coordinator', 'audit', 'pipelines', 'scripts/setup.mjs'],
+    may: ['cluster', 'workers', 'coordinator', 'audit', 'letters', 'pipelines', 'sinks', 'scripts/setup.mjs'],
     why: 'it puts the parts together; the set-up of a clone is borrowed by its entry',
   },
 }

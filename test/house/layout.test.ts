@@ -11,8 +11,11 @@ const folders = [
   'coordinator',
   'deploy',
   'docs',
+  'examples',
+  'letters',
   'pipelines',
   'scripts',
+  'sinks',
   'test',
   'workers',
 ]

@@ -16,7 +16,7 @@ import { type Names, namesOf } from '../../cluster/protocol/names.ts'
 import type { WorkerReport } from '../../cluster/protocol/plan.ts'
 import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
 import { keysOf } from '../../cluster/redis/keys.ts'
-import { redisWorkers } from '../../cluster/redis/workers.ts'
+import { type Roster, redisWorkers } from '../../cluster/redis/workers.ts'
 import { readSettings, type Settings } from '../../cluster/settings.ts'
 import type { AnyPipeline } from '../../pipelines/api/define.ts'
 import { loadPipeline } from '../../pipelines/api/load.ts'
@@ -163,6 +163,10 @@ export class TestCluster implements AsyncDisposable {
       throw new Error([error.message, ...coordinator.lines, ...workers.lines].join('\n'))
     })
     return { coordinator, workers }
+  }
+
+  roster(): Promise<Roster> {
+    return this.#workers.read()
   }
 
   /** Of processes that exist: a killed one's report outlives it by its lease. */

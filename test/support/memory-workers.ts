@@ -1,7 +1,7 @@
 /** The roster port in memory, on any clock. */
 import type { Clock } from '../../cluster/actor/clock.ts'
 import type { WorkerReport } from '../../cluster/protocol/plan.ts'
-import type { Workers } from '../../cluster/redis/workers.ts'
+import { rosterOf, type Workers } from '../../cluster/redis/workers.ts'
 
 export interface MemoryWorkers extends Workers {
   wipe(): void
@@ -30,11 +30,9 @@ export const memoryWorkers = (clock: Clock): MemoryWorkers => {
     },
     async read() {
       reach()
-      const live = [...reports.values()]
-        .filter(({ until }) => until > clock.now())
-        .map(({ report }) => report)
-      live.sort((a, b) => (a.worker < b.worker ? -1 : 1))
-      return { generation: `generation ${wipes}`, live, left: new Set(left) }
+      const found = [...reports.values()].filter(({ until }) => until > clock.now())
+      const roster = rosterOf(found.map(({ report }) => report))
+      return { generation: `generation ${wipes}`, ...roster, left: new Set(left) }
     },
     wipe() {
       reports.clear()

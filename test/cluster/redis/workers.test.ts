@@ -40,6 +40,15 @@ const conformance = (rig: () => Rig) => {
     expect((await workers.read()).left.has('leaver')).toBe(false)
   })
 
+  test('who runs alone is told apart: no coordinator assigns anything to it', async () => {
+    const { workers } = rig()
+    await workers.renew(reportOf('alone', [0], { solo: true }), 60_000)
+    const { live, solo } = await workers.read()
+    expect(live.some(({ worker }) => worker === 'alone')).toBe(false)
+    expect(solo).toEqual([reportOf('alone', [0], { solo: true })])
+    await workers.leave('alone')
+  })
+
   test('the generation stays the same, and is another one after the store was emptied', async () => {
     const { workers, wipe } = rig()
     const { generation } = await workers.read()

@@ -5,7 +5,7 @@ for (const name of Object.keys(process.env)) if (name.startsWith('MILLRACE_')) d
 
 export default defineConfig({
   test: {
-    globalSetup: ['test/support/services-setup.ts'],
+    globalSetup: ['test/support/services-setup.ts', 'test/support/opensearch-setup.ts'],
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 180_000,

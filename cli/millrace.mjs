@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The program's entry, on any Node from 18 on: where this one is older than Millrace needs, the same command runs on the Node 24 of
- * node_modules (after a set-up, where a fresh clone has none). Only Node's builtins here.
+ * The program's entry, on any Node from 18 on. In a clone it runs the sources: where this Node is older than Millrace needs, on the
+ * Node 24 of node_modules (after a set-up, where a fresh clone has none). In the package it runs `dist/`. Only Node's builtins here.
  * Law: no process stays behind. Whoever started us may die without a word to us: that counts as SIGTERM.
  */
 import { spawn } from 'node:child_process'
@@ -14,6 +14,9 @@ const OLDEST_NODE = 24
 const FLAG = '--disable-warning=TimeoutNegativeWarning'
 
 const args = process.argv.slice(2)
+const inProject = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url))
+/** The package holds no sources. */
+const isClone = existsSync(inProject('cli/main.ts'))
 const terminate = () => process.kill(process.pid, 'SIGTERM')
 
 /** Runs the command in a child with our stdio, passes signals on, and ends as it ends. The channel tells the child of our death. */
@@ -48,17 +51,19 @@ const runHere = async () => {
     process.once('disconnect', terminate)
     process.channel.unref()
   }
-  const { main } = await import('./main.ts')
+  const { main } = await import(isClone ? './main.ts' : '../dist/cli/main.js')
   const code = await main(args)
   // What is still on its way to a pipe gets out first.
   process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
 }
 
-const inProject = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url))
-
 const run = async () => {
   const isOld = Number(process.versions.node.split('.')[0]) < OLDEST_NODE
-  const isFreshClone = existsSync(inProject('package-lock.json')) && !existsSync(inProject('node_modules'))
+  if (isOld && !isClone) {
+    const remedy = 'install it from nodejs.org, or for this folder alone with `npm install node@24`'
+    return fail(`Node ${OLDEST_NODE} or newer is needed, and this is ${process.versions.node}; ${remedy}`)
+  }
+  const isFreshClone = isClone && !existsSync(inProject('node_modules'))
   if (!isOld && !isFreshClone) return runHere()
   const { nodeOfProject, setUp } = await import('../scripts/setup.mjs')
   if (isFreshClone || nodeOfProject() === undefined) setUp()

@@ -3,6 +3,7 @@
  * is not what its table says. To add a page, add a line to `pages`.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { dashboardFile } from '../sinks/opensearch/dashboard.ts'
 import { exitCodesPage } from './pages/exit-codes.ts'
 import { recordCodesPage } from './pages/record-codes.ts'
 import { settingsPage } from './pages/settings.ts'
@@ -11,6 +12,7 @@ export const pages: readonly { readonly path: string; readonly render: () => str
   { path: 'docs/settings.md', render: settingsPage },
   { path: 'docs/exit-codes.md', render: exitCodesPage },
   { path: 'docs/record-codes.md', render: recordCodesPage },
+  { path: 'deploy/opensearch/dashboard.ndjson', render: dashboardFile },
 ]
 
 const fileOf = (path: string): URL => new URL(`../${path}`, import.meta.url)

@@ -1,5 +1,5 @@
 /**
- * What `npm test` runs: lint and format, types, the tests that need nothing, the tests on real Kafka and Redis.
+ * What `npm test` runs: lint and format, types, the tests that need nothing, those on real Kafka and Redis, those on OpenSearch.
  * Words on the command line narrow the test files, flags go to vitest: `npm test -- test/cli -t services`.
  * Law: the exit code is 0 only if nothing failed; nothing is skipped silently, and with CI=true nothing at all.
  */
@@ -49,44 +49,62 @@ const vitest = (files, flags) => () => {
   return ok
 }
 
-/** Helpers that start real services. */
-const servicesHelpers = ['services.ts', 'redis.ts'].map((name) => join(project, 'test/support', name))
-
-/** Whether a test file comes to the helper for real services, over helpers of the tests if need be. */
-const needsServices = (file, seen = new Set()) => {
-  if (servicesHelpers.includes(file)) return true
+/** Whether a test file comes to one of these helpers of test/support, over other helpers if need be. */
+const needs = (helpers, file, seen = new Set()) => {
+  if (helpers.some((name) => file === join(project, 'test/support', name))) return true
   if (seen.has(file) || !file.startsWith(join(project, 'test')) || !existsSync(file)) return false
   seen.add(file)
   const imports = readFileSync(file, 'utf8').matchAll(/from '(\.[^']+)'/g)
-  return [...imports].some(([, path]) => needsServices(join(dirname(file), path), seen))
+  return [...imports].some(([, path]) => needs(helpers, join(dirname(file), path), seen))
 }
 
-/** Undefined where Java and Redis are there (now), else why not. */
-const lackOfTools = async () => {
+const dataDir = join(project, '.millrace')
+
+const ensureServices = async () => {
   const { ensureKafkaInstall, ensureTools } = await import('../cli/services/native.ts')
-  const dataDir = join(project, '.millrace')
+  await ensureTools({ kafka: true, redis: true }, { dataDir, log: say })
+  await ensureKafkaInstall(dataDir, say)
+}
+
+/** What tests stand on: by which helpers it is known, and how its tools are made ready. A file belongs to the first that fits. */
+const grounds = [
+  {
+    name: 'tests on a real OpenSearch',
+    helpers: ['opensearch.ts'],
+    ensure: async () => {
+      await ensureServices()
+      const args = [join(project, 'test/support/opensearch-install.ts'), dataDir]
+      const ran = spawnSync(process.execPath, args, {
+        stdio: ['ignore', 'inherit', 'pipe'],
+        encoding: 'utf8',
+      })
+      if (ran.status !== 0) throw new Error(ran.stderr.trim())
+    },
+  },
+  { name: 'tests on real Kafka and Redis', helpers: ['services.ts', 'redis.ts'], ensure: ensureServices },
+]
+
+/** Undefined where all tools are there (now), else why not. */
+const lackOf = async ({ ensure }) => {
   try {
-    await ensureTools({ kafka: true, redis: true }, { dataDir, log: say })
-    await ensureKafkaInstall(dataDir, say)
+    await ensure()
     return undefined
   } catch (error) {
-    return `${error.message}; ${error.remedy}`
+    return [error.message, error.remedy].filter(Boolean).join('; ')
   }
 }
 
-const realServices = 'tests on real Kafka and Redis'
-
-const testsOnServices = async (files, flags) => {
-  const lack = await lackOfTools()
-  if (lack === undefined) return group(realServices, vitest(files, flags))
+const testsOn = async (ground, files, flags) => {
+  const lack = await lackOf(ground)
+  if (lack === undefined) return group(ground.name, vitest(files, flags))
   if (process.env.CI === 'true') {
     totals.failed++
-    say(`\n# ${realServices}: FAILED: ${lack}`)
+    say(`\n# ${ground.name}: FAILED: ${lack}`)
     return
   }
   const folders = [...new Set(files.map((file) => relative(project, dirname(file))))].join(', ')
   totals.skipped += countTests(files)
-  say(`\n# ${realServices}: SKIPPED (${folders}): ${lack}`)
+  say(`\n# ${ground.name}: SKIPPED (${folders}): ${lack}`)
 }
 
 const countTests = (files) => {
@@ -106,14 +124,18 @@ const main = async () => {
     .filter((file) => file.endsWith('.test.ts'))
     .map((file) => join(project, 'test', file))
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-  const onServices = files.filter((file) => needsServices(file))
-  const alone = files.filter((file) => !onServices.includes(file))
+  const groundOf = (file) => grounds.find(({ helpers }) => needs(helpers, file))
+  const byGround = Map.groupBy(files, groundOf)
+  const alone = byGround.get(undefined) ?? []
   if (words.length === 0) {
     await group('lint and format', check('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '.']))
     await group('types', check('typescript/bin/tsc', []))
   }
   if (alone.length > 0) await group('tests that need nothing', vitest(alone, flags))
-  if (onServices.length > 0) await testsOnServices(onServices, flags)
+  for (const ground of grounds.toReversed()) {
+    const on = byGround.get(ground) ?? []
+    if (on.length > 0) await testsOn(ground, on, flags)
+  }
   say(`\n# total ${((performance.now() - started) / 1000).toFixed(1)} s`)
   say(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
   process.exitCode = totals.failed === 0 ? 0 : 1

@@ -32,7 +32,7 @@ export const sendCommand = (): Command =>
     .action(send)
 
 const send = async (topic: string, options: Options): Promise<void> => {
-  const settings = await connectedSettings([options.cluster])
+  const settings = await connectedSettings([options.cluster], { anyDev: true })
   const recordOf = recordMaker(options)
   let sent = 0
   await withProducer(settings, { topic, which: options.cluster, acks: 'all' }, async (producer) => {

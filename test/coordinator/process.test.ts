@@ -187,6 +187,6 @@ describe('the coordinator as a process', () => {
     const port = new URL(/http:\S+/.exec(holder.lines())?.[0] ?? '').port
     const taken = start({ MILLRACE_HTTP_PORT: port })
     expect(await taken.exited).toBe(2)
-    expect(taken.lines()).toMatch(/port \d+ cannot be opened/)
+    expect(taken.lines()).toMatch(/:\d+ cannot be opened/)
   })
 })

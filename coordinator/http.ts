@@ -89,14 +89,19 @@ const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split(
 const isBelow = (prefix: string, path: string): boolean => path === prefix || path.startsWith(`${prefix}/`)
 
 const pass = (gate: Gate, request: IncomingMessage, response: ServerResponse): boolean => {
-  const { authorization, host } = request.headers
-  const verdict = gate({ authorization, host })
+  const { authorization, host, origin } = request.headers
+  const isRead = request.method === 'GET' || request.method === 'HEAD'
+  const verdict = isRead || isOwn(origin, host) ? gate({ authorization, host }) : 'forbidden'
   if (verdict === 'open') return true
   if (verdict === 'login') response.setHeader('www-authenticate', 'Basic realm="millrace", charset="UTF-8"')
-  const error = verdict === 'login' ? 'a login is needed' : 'ask for 127.0.0.1 or localhost'
+  const error = verdict === 'login' ? 'a login is needed' : 'ask from this page, for 127.0.0.1 or localhost'
   send(response, { code: verdict === 'login' ? 401 : 403, body: { error } })
   return false
 }
+
+/** A browser names the page that asks: another one's must change nothing here with this one's login. */
+const isOwn = (origin: string | undefined, host: string | undefined): boolean =>
+  origin === undefined || (URL.canParse(origin) && new URL(origin).host === host)
 
 const answer = (request: IncomingMessage, response: ServerResponse, status: () => CoordinatorStatus) => {
   const path = pathOf(request)

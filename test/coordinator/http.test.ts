@@ -58,10 +58,10 @@ describe('the HTTP server', () => {
 describe('who may come in', () => {
   const login = { token: 'a-token', user: 'ann', password: 'secret:with:colons' }
   const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
-  const ask = async (headers: Record<string, string>, path = '/api/status') => {
+  const ask = async (headers: Record<string, string>, path = '/api/status', method = 'GET') => {
     const { port } = server ?? { port: 0 }
     // fetch sets the Host header itself.
-    const request = httpRequest({ port, path, headers })
+    const request = httpRequest({ port, path, headers, method })
     request.end()
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     response.resume()
@@ -114,5 +114,18 @@ describe('who may come in', () => {
     expect((await ask({}, '/queues/x')).statusCode).toBe(401)
     expect((await ask({ authorization: 'Bearer a-token' }, '/queues/x')).statusCode).toBe(200)
     expect((await ask({ authorization: 'Bearer a-token' }, '/queuesx')).statusCode).toBe(404)
+  })
+
+  test('what changes something is asked for by its own pages only', async () => {
+    const pages = { '/queues': (_: unknown, response: ServerResponse) => void response.end('done') }
+    server = await serveHttp({ port: 0, pages }, () => calm)
+    const host = `127.0.0.1:${server.port}`
+    const put = async (origin: string, method = 'PUT') =>
+      (await ask({ host, origin }, '/queues/x', method)).statusCode
+    expect(await put(`http://${host}`)).toBe(200)
+    for (const origin of ['http://evil.example', 'null', 'http://127.0.0.1:1']) {
+      expect(await put(origin)).toBe(403)
+      expect(await put(origin, 'GET')).toBe(200)
+    }
   })
 })

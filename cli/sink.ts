@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { MillraceError, messageOf } from '../cluster/errors.ts'
 import type { EventBus } from '../cluster/events.ts'
+import { adminFailure } from '../cluster/kafka/admin-failures.ts'
 import { pause } from '../cluster/kafka/failures.ts'
 import { namesOf, sinkNamesOf } from '../cluster/protocol/names.ts'
 import type { Settings } from '../cluster/settings.ts'
@@ -85,13 +86,23 @@ const keepGoing = async (settings: Settings, plan: SinkPlan, around: Around): Pr
       const outcome = await session.run(signal)
       if (outcome === 'ended') return { ...placeOf(plan), ...plan.tally, lag: await session.lag() }
     } catch (error) {
-      const lost = error instanceof MillraceError && error.code === 'kafka-unreachable'
-      if (!opened || !lost || signal.aborted) throw error
-      events.emit('waiting', { for: 'Kafka', detail: messageOf(error) })
+      const failure = asOurs(error)
+      if (!opened || !isLost(failure) || signal.aborted) throw failure
+      events.emit('waiting', { for: 'Kafka', detail: messageOf(failure) })
       await pause(REOPEN_MS, signal)
     }
   }
 }
+
+/** kafkajs's own, wherever one comes through, with a code and a remedy. */
+const asOurs = (error: unknown): unknown =>
+  error instanceof Error && error.name.startsWith('KafkaJS')
+    ? adminFailure('the sink cannot go on', error)
+    : error
+
+/** `timeout`: no leader answers. */
+const isLost = (error: unknown): boolean =>
+  error instanceof MillraceError && ['kafka-unreachable', 'timeout'].includes(error.code)
 
 const placeOf = ({ names: { topic, index } }: SinkPlan) => ({ topic, index })
 

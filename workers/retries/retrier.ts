@@ -23,6 +23,7 @@ export interface RetrierParts {
 
 export class Retrier {
   readonly #parts: RetrierParts
+  readonly #givenUp = Promise.withResolvers<RunVerdict>()
 
   constructor(parts: RetrierParts) {
     this.#parts = parts
@@ -31,15 +32,17 @@ export class Retrier {
   /** @param failed how often this job has failed before */
   async run(data: RetryData, failed: number): Promise<RunVerdict> {
     try {
-      return await this.#run(data, data.attempts + failed + 1)
+      return await Promise.race([this.#run(data, data.attempts + failed + 1), this.#givenUp.promise])
     } catch (error) {
       return { verdict: 'later', reason: error instanceof NotRun ? error.message : String(error) }
     }
   }
 
-  /** Runs that wait for a thread end as `later`. */
-  stop(): void {
+  /** Runs that wait for a thread end as `later` at once, those that have one after a while: their jobs are another's then. */
+  stop(patienceMs: number): void {
     this.#parts.batcher.stop()
+    const giveUp = () => this.#givenUp.resolve({ verdict: 'later', reason: 'the worker ends' })
+    setTimeout(giveUp, patienceMs).unref()
   }
 
   async #run(data: RetryData, attempt: number): Promise<RunVerdict> {

@@ -45,8 +45,9 @@ export interface RetriesOptions {
   readonly events: EventBus
 }
 
-/** Jobs that run at a stop may take so long of the grace. */
-const STOP_SHARE = 0.4
+/** Jobs that run at a stop may take so long of the grace, and so long to be handed back. */
+const RUN_SHARE = 0.35
+const STOP_SHARE = 0.6
 
 export class Retries {
   readonly #options: RetriesOptions
@@ -86,8 +87,9 @@ export class Retries {
 
   /** Takes no more jobs; those that run may end. Before the pool closes. */
   async stop(): Promise<void> {
-    this.#retrier.stop()
-    await this.#consumer.stop(this.#options.settings.grace * STOP_SHARE)
+    const { grace } = this.#options.settings
+    this.#retrier.stop(grace * RUN_SHARE)
+    await this.#consumer.stop(grace * STOP_SHARE)
   }
 
   /** After the shards are gone. */

@@ -1,5 +1,6 @@
 /** Guarantee: the retry queue may be emptied, meddled with or left in the middle of its work; no record is lost or doubled. */
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { clean, TestCluster, until } from '../support/cluster.ts'
@@ -38,7 +39,7 @@ test('jobs removed by hand, stalled and run twice, retried after they were done:
   const settings = { retryDelay: 10_000, retryGrace: 1000 }
   await using cluster = await TestCluster.open({ kafka, redis: url, pipeline: patient, settings })
   await cluster.start(2)
-  await produceValues(cluster, numbers(200, { slow: 1500 }))
+  await produceValues(cluster, numbers(200, { slow: 1000 }))
   await parkedUpTo(cluster, 200, 30_000)
   await using queue = openQueue(cluster)
   await until('all jobs wait', 20_000, async () => (await queue.getDelayedCount()) >= 200)
@@ -60,16 +61,24 @@ test('jobs removed by hand, stalled and run twice, retried after they were done:
 
 /** Takes the locks of the jobs that run, as a worker loses them that stood still. @returns how many begin anew */
 const stall = async (queue: ReturnType<typeof openQueue>): Promise<number> => {
-  const { redis } = queue
+  const { redis, name, opts } = queue
+  // Looks for stalled jobs, and takes none: the first look marks what runs, the next begins anew what has no lock.
+  const checker = new Worker(name, null, {
+    connection: redis,
+    prefix: opts.prefix ?? '',
+    stalledInterval: 100,
+    autorun: false,
+  })
+  const stalled = new Set<string>()
+  checker.on('stalled', (id) => stalled.add(id))
   const active = await queue.getActive()
-  // The first look marks what runs, the second moves what has no lock; each is due at once.
-  for (const look of ['mark', 'move']) {
-    await redis.del(queue.toKey('stalled-check'))
-    if (look === 'move') for (const { id } of active) await redis.del(queue.toKey(`${id}:lock`))
-    await queue.backend.moveStalledJobsToWait()
-  }
-  const states = await Promise.all(active.map(({ id }) => queue.getJobState(id ?? '')))
-  return states.filter((state) => state === 'waiting').length
+  await checker.startStalledCheckTimer()
+  await until('jobs have stalled', 20_000, async () => {
+    await redis.del(queue.toKey('stalled-check'), ...active.map(({ id }) => queue.toKey(`${id}:lock`)))
+    return stalled.size > 0
+  })
+  await checker.close(true)
+  return stalled.size
 }
 
 test('SIGTERM with 1,000 delayed and 50 active jobs: exits 0 in under 10 s, the next worker ends them', {
@@ -79,7 +88,7 @@ test('SIGTERM with 1,000 delayed and 50 active jobs: exits 0 in under 10 s, the 
   const settings = { retryDelay: 600_000, retryGrace: 1000 }
   await using cluster = await TestCluster.open({ kafka, redis, pipeline: patient, settings })
   const { workers } = await cluster.start(2)
-  await produceValues(cluster, [...numbers(50, { slow: 15_000 }), ...numbers(1000)])
+  await produceValues(cluster, [...numbers(50, { slow: 6000 }), ...numbers(1000)])
   await parkedUpTo(cluster, 1050, 30_000)
   await using queue = openQueue(cluster)
   await until('all jobs wait', 20_000, async () => (await queue.getDelayedCount()) === 1050)

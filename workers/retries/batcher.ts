@@ -1,7 +1,7 @@
 /**
  * Gathers the runs of parked records of one worker process: one task in the pool at a time, so that retries take one
- * thread at most and one that waits for the network does not hold up fifty others. Where a thread dies each record of its
- * task runs alone; the guilty one has failed with the cause as its code.
+ * thread at most and one that waits for the network does not hold up the others. Never more than run at once: they share
+ * the task's time. Where a thread dies each record of its task runs alone; the guilty one has failed with the cause as its code.
  */
 import type { Pool } from '../pool.ts'
 import type { ParkedOutcome, ParkedRun } from './run-parked.ts'
@@ -14,7 +14,6 @@ export interface RunRequest extends ParkedRun {
 /** No thread ran it, and none will for now: the record is not to blame. */
 export class NotRun extends Error {}
 
-const MOST = 100
 const MOST_BYTES = 4 * 1024 ** 2
 /** Takes turns with the slots. */
 const OWNER = -1
@@ -27,13 +26,15 @@ interface Waiting {
 export class Batcher {
   readonly #pool: Pick<Pool, 'runParked'>
   readonly #topic: string
+  readonly #most: number
   #waiting: Waiting[] = []
   #busy = false
 
-  /** @param topic of the input */
-  constructor(pool: Pick<Pool, 'runParked'>, topic: string) {
+  /** @param topic of the input; @param most that one task runs at once */
+  constructor(pool: Pick<Pool, 'runParked'>, topic: string, most: number) {
     this.#pool = pool
     this.#topic = topic
+    this.#most = most
   }
 
   /** @throws NotRun */
@@ -61,7 +62,7 @@ export class Batcher {
     let bytes = 0
     const fits = ({ request }: Waiting, at: number) => {
       bytes += request.record.length
-      return at === 0 || (at < MOST && bytes <= MOST_BYTES)
+      return at === 0 || (at < this.#most && bytes <= MOST_BYTES)
     }
     const past = this.#waiting.findIndex((one, at) => !fits(one, at))
     return this.#waiting.splice(0, past < 0 ? this.#waiting.length : past)

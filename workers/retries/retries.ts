@@ -62,7 +62,7 @@ export class Retries {
     this.#options = options
     this.#records = new StateRecords(home, names.state)
     this.#results = new ResultSender(parts.producer, names.retried)
-    const batcher = new Batcher(pool, names.input)
+    const batcher = new Batcher(pool, names.input, settings.concurrency)
     this.#retrier = new Retrier({ records: this.#records, batcher, results: this.#results, policy, maxBytes })
     const { fetchBytes, fetchWait } = settings
     this.#reader = new KafkaReader(parts.returns, { topic: names.retried, fetchBytes, fetchWait }, events)

@@ -16,7 +16,7 @@ const batcherOf = (answer: Answer) => {
     await gate.promise
     return answer(task)
   }
-  return { batcher: new Batcher({ runParked }, 'in'), tasks, open: () => gate.resolve() }
+  return { batcher: new Batcher({ runParked }, 'in', 3), tasks, open: () => gate.resolve() }
 }
 const request = (partition: number, bytes = 3) => ({
   partition,
@@ -38,6 +38,13 @@ describe('runs of parked records', () => {
       [3, 4],
     ])
     expect([...new Uint8Array(tasks[0]?.bytes ?? new ArrayBuffer())]).toEqual([1, 1, 1, 2, 2, 2])
+  })
+
+  test('no more than run at once share the time of a task', async () => {
+    const { batcher, tasks, open } = batcherOf(allDone)
+    open()
+    await Promise.all([1, 2, 3, 4].map((partition) => batcher.run(request(partition))))
+    expect(tasks.map(({ runs }) => runs.length)).toEqual([3, 1])
   })
 
   test('a task is bounded in bytes, but one record always fits', async () => {

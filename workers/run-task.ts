@@ -241,10 +241,19 @@ export class TaskRun {
   #note(offset: number, code: string, fate?: 'done', leftOut: readonly string[] = []): void {
     const { partition } = this.#task
     const last = this.#drops.at(-1)
-    const late = leftOut.length > 0 ? { late: leftOut } : undefined
-    const isSame = last?.code === code && last.fate === fate && String(last.late) === String(late?.late)
+    const attempts = this.#attempts(offset)
+    const more = {
+      ...(fate && { fate }),
+      ...(leftOut.length > 0 && { late: leftOut }),
+      ...(fate && attempts > 1 && { attempts }),
+    }
+    const isSame =
+      last?.code === code &&
+      last.fate === more.fate &&
+      last.attempts === more.attempts &&
+      String(last.late) === String(more.late)
     if (isSame && last.to === offset - 1) this.#drops[this.#drops.length - 1] = { ...last, to: offset }
-    else this.#drops.push({ partition, from: offset, to: offset, code, ...(fate && { fate }), ...late })
+    else this.#drops.push({ partition, from: offset, to: offset, code, ...more })
   }
 
   /** The rest of a batch that cannot be read: each of its offsets becomes a letter, so that none is lost without a word. */

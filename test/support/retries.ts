@@ -2,6 +2,7 @@
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
 import { withProducer } from '../../cli/produce.ts'
+import { type TailedRecord, tail } from '../../cli/tail.ts'
 import type { SlotReport } from '../../cluster/protocol/plan.ts'
 import type { RetryData } from '../../cluster/protocol/retries.ts'
 import { queuePlace } from '../../cluster/redis/retry-queue.ts'
@@ -61,3 +62,19 @@ export const resultsSent = async (cluster: TestCluster): Promise<number> => {
   const slots = (await input.topic(names.retried)).partitions.map(({ partition }) => partition)
   return [...(await input.ends(names.retried, slots)).values()].reduce((sum, end) => sum + end, 0)
 }
+
+/** All that committed readers see of a topic of the home cluster. */
+export const readAll = async ({ settings }: TestCluster, topic: string): Promise<readonly TailedRecord[]> => {
+  const found: TailedRecord[] = []
+  const options = {
+    from: { at: 'beginning' },
+    most: Number.POSITIVE_INFINITY,
+    follow: false,
+    signal: new AbortController().signal,
+  } as const
+  await tail(settings, { topic, which: 'home' }, options, (record) => found.push(record))
+  return found
+}
+
+export const headerOf = ({ headers }: TailedRecord, name: string): string | undefined =>
+  headers.find(([one]) => one === name)?.[1]?.toString()

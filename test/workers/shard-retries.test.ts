@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { encodeBatch } from '../../cluster/kafka/codec/records.ts'
 import { HEADER } from '../../cluster/protocol/headers.ts'
@@ -212,6 +213,20 @@ describe('what goes wrong around a result', () => {
     expect(world.audit()).toMatchObject({ outputs: 2 })
   })
 
+  test('a release ends the results that have begun', async () => {
+    world.produce(0, LATER)
+    const started = world.start()
+    await committedTo(world, started, 0, 1)
+    world.pool.hold()
+    send(0, 0, done(headOf(0, 0).park))
+    await world.pool.arrived
+    const released = started.shard.release(5000)
+    await setImmediate()
+    world.pool.go()
+    await released
+    expect(world.audit()).toMatchObject({ outputs: 1 })
+  })
+
   test('results below the log start are gone: reading begins there, and what is parked is compared again', async () => {
     world.produce(0, LATER)
     const started = world.start()
@@ -228,8 +243,10 @@ describe('what goes wrong around a result', () => {
   })
 
   test('a retried topic that is gone halts the shard by name', async () => {
+    world.produce(0, LATER)
     const started = world.start()
-    await happened(started, 'claimed')
+    await committedTo(world, started, 0, 1)
+    expect(started.feed.view.parked.size).toBe(1)
     started.returns.fail(0, { fault: 'topic-missing', detail: 'retried/0 does not exist any more' })
     expect(await happened(started, 'halted')).toMatchObject({ code: 'topic-missing' })
     expect(started.feed.view.parked.size).toBe(0)
@@ -250,10 +267,31 @@ describe('too many parked', () => {
     send(0, 0, failed(headOf(0, 0).park))
     await returned(started, 1)
     expect(world.position(0)).toBe(2)
+    // Not even read: its end is unknown.
+    expect(started.shard.report().partitions[0]?.lag).toBe(0)
     send(0, 0, done(headOf(0, 0).park, 3))
     await committedTo(world, started, 0, 3)
     expect(started.shard.report()).toMatchObject({ state: 'running', reason: '' })
     expect(world.audit()).toMatchObject({ outputs: 2 })
+  })
+
+  test('what was read before the cap was reached waits as well', async () => {
+    const settings = { commitInterval: 0, parkedRecords: 2, batchesAhead: 1 }
+    const started = world.start({ settings })
+    await happened(started, 'claimed')
+    world.pool.hold()
+    world.produce(0, LATER, LATER)
+    await world.pool.arrived
+    world.produce(0, OK)
+    while ((started.shard.report().partitions[0]?.lag ?? 0) < 3) await setImmediate()
+    world.pool.go()
+    await committedTo(world, started, 0, 2)
+    send(0, 0, failed(headOf(0, 0).park))
+    await returned(started, 1)
+    expect(world.position(0)).toBe(2)
+    send(0, 0, done(headOf(0, 0).park, 3))
+    await committedTo(world, started, 0, 3)
+    world.audit()
   })
 
   test('their bytes count as well', async () => {

@@ -20,6 +20,7 @@ import { loadPipeline } from '../pipelines/api/load.ts'
 import { resolveOptions } from '../pipelines/api/options.ts'
 import { Worker } from '../workers/worker.ts'
 import { keepApart } from './register.ts'
+import { connectRetries } from './retries.ts'
 import { type StartPoint, startOffsets } from './tail.ts'
 
 export interface HostOptions {
@@ -116,6 +117,8 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
   const { topicId: stateTopicId } = await home.topic(names.state)
   const soloEpoch = options.mayFence === undefined ? await epochAbove(redis, keys, name) : undefined
   const bounds = await boundsOf(input, names.input, options)
+  const { worker: id, events } = options
+  const retries = await connectRetries({ settings, names, name, worker: id, redis, events })
   const worker = new Worker({
     ...bounds,
     settings,
@@ -135,9 +138,11 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
     views: (slot, epoch) =>
       viewPublisher(redis, keys, { pipeline: name, slot, stateTopicId, epoch: soloEpoch ?? epoch }),
     mayFence: options.mayFence ?? (() => true),
-    events: options.events,
+    retries: retries.parts,
+    events,
   })
   const close = async () => {
+    await retries.close()
     await Promise.all([
       admins.input.disconnect(),
       admins.home.disconnect(),

@@ -50,6 +50,11 @@ const lines: Lines = {
     level: 'warn',
     text: (e) => `slot ${e.slot}: a thread died (${e.cause}) on ${e.partition}/${e.from}-${e.to - 1}`,
   },
+  requeued: {
+    level: 'info',
+    text: (e) => `slot ${e.slot}: ${e.jobs} parked records queued again, ${e.ended} given up`,
+  },
+  retriesWait: { level: 'warn', text: (e) => `slot ${e.slot}: parked records wait, ${e.reason}` },
   viewsPublished: {
     level: 'debug',
     text: (e) => `slot ${e.slot}: published ${e.windows} windows in ${ms(e.ms)}`,

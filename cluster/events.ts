@@ -16,6 +16,8 @@ export interface Events {
     dead: number
     dropped: number
     late: number
+    /** Waiting for another run from here on. */
+    parked: number
     bytes: number
     ms: number
     concurrentRetries: number
@@ -32,6 +34,10 @@ export interface Events {
   /** The producer was thrown away and the shard restores (P3.4 b). */
   reopened: { slot: number; reason: string }
   threadDied: { slot: number; partition: number; from: number; to: number; cause: string }
+  /** Parked records whose jobs the queue had lost, or had given up; `ended` became dead letters. */
+  requeued: { slot: number; jobs: number; ended: number }
+  /** Parked records wait: the queue cannot be reached. */
+  retriesWait: { slot: number; reason: string }
   viewsPublished: { slot: number; windows: number; ms: number }
   viewsFailed: { slot: number; reason: string }
   planApplied: { epoch: number; owned: number }

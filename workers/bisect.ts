@@ -1,6 +1,6 @@
 /**
- * Runs one chunk in the pool; where its thread dies, runs the halves, until the guilty record is alone: that one becomes
- * a dead letter with the cause, its neighbours keep their results.
+ * Runs one chunk in the pool; where its thread dies, runs the halves, until the guilty record is alone: that one is
+ * retried later with the cause as its code, its neighbours keep their results.
  */
 import type { Chunk } from '../cluster/kafka/ports.ts'
 import type { Pool } from './pool.ts'
@@ -17,6 +17,9 @@ export interface Run {
   readonly watermark: () => number
   readonly outputMapping: Task['outputMapping']
   readonly died: (from: number, to: number, cause: string) => void
+  readonly settled?: Task['settled']
+  /** Whose turn it takes in the pool; absent: the slot's. */
+  readonly owner?: number
 }
 
 interface Range {
@@ -45,7 +48,7 @@ export const runChunk = (pool: Runner, run: Run): Promise<TaskResult> => {
 
 const runRange = async (pool: Runner, run: Run, range: Range): Promise<TaskResult> => {
   const { from, to, overrides } = range
-  const outcome = await pool.run(run.slot, () => taskOf(run, from, to, overrides))
+  const outcome = await pool.run(run.owner ?? run.slot, () => taskOf(run, from, to, overrides))
   if (outcome.ok) return outcome.result
   const { cause } = outcome
   if (cause === 'closed' || cause === 'not-started')
@@ -60,10 +63,10 @@ const runRange = async (pool: Runner, run: Run, range: Range): Promise<TaskResul
     )
   }
   if (deaths < DEATHS_OF_THE_GUILTY) return runRange(pool, run, { ...range, deaths })
-  if (overrides.dead.has(from))
+  if (overrides.faulty.has(from))
     throw new Error(`a thread dies at offset ${from} without running it: ${cause}`)
-  const dead = new Map([...overrides.dead, [from, `thread-${cause}`] as const])
-  return runRange(pool, run, { ...range, overrides: { ...overrides, dead }, deaths })
+  const faulty = new Map([...overrides.faulty, [from, `thread-${cause}`] as const])
+  return runRange(pool, run, { ...range, overrides: { ...overrides, faulty }, deaths })
 }
 
 /** Copies the batches that overlap the range: the thread will own them. */
@@ -85,6 +88,7 @@ const taskOf = (run: Run, from: number, to: number, overrides: Overrides): Task 
     watermark: run.watermark(),
     outputMapping: run.outputMapping,
     overrides,
+    ...(run.settled && { settled: run.settled }),
   }
 }
 
@@ -92,6 +96,8 @@ const joined = (a: TaskResult, b: TaskResult): TaskResult => ({
   outputs: [...a.outputs, ...b.outputs],
   letters: [...a.letters, ...b.letters],
   drops: [...a.drops, ...b.drops],
+  parks: [...a.parks, ...b.parks],
+  ...((a.rows ?? b.rows) && { rows: [...(a.rows ?? []), ...(b.rows ?? [])] }),
   folded: {
     windows: [...a.folded.windows, ...b.folded.windows],
     latest: Math.max(a.folded.latest, b.folded.latest),

@@ -13,7 +13,7 @@ const BATCH_OVERHEAD = 128
 const RECORD_OVERHEAD = 64
 const HEADER_OVERHEAD = 10
 
-type Plain = Omit<PlainRecord, 'timestamp'> & { readonly key: string; readonly value: string | null }
+type Plain = Omit<PlainRecord, 'timestamp'> & { readonly key: string }
 
 /** One or more batches for one partition, each under `maxBytes` (a single larger record stands alone). */
 const batchesOf = (
@@ -26,8 +26,7 @@ const batchesOf = (
   const groups: Plain[][] = []
   let size = Number.POSITIVE_INFINITY
   for (const record of records) {
-    const bytes =
-      record.key.length + Buffer.byteLength(record.value ?? '') + headerBytes(record) + RECORD_OVERHEAD
+    const bytes = record.key.length + lengthOf(record.value) + headerBytes(record) + RECORD_OVERHEAD
     if (size + bytes > maxBytes) {
       groups.push([])
       size = BATCH_OVERHEAD
@@ -43,6 +42,8 @@ const batchesOf = (
 
 const headerBytes = ({ headers = [] }: Plain): number =>
   headers.reduce((sum, [name, value]) => sum + name.length + (value?.length ?? 0) + HEADER_OVERHEAD, 0)
+const lengthOf = (value: string | Uint8Array | null): number =>
+  typeof value === 'string' ? Buffer.byteLength(value) : (value?.length ?? 0)
 
 export interface StateTarget {
   readonly names: Names
@@ -56,7 +57,7 @@ export interface StateTarget {
 export const statePartsOf = (records: readonly StateRecord[], target: StateTarget): Part[] => {
   const plain = records.map(({ key, value }) => ({
     key,
-    value: value === null ? null : JSON.stringify(value),
+    value: value === null || value instanceof Uint8Array ? value : JSON.stringify(value),
   }))
   return batchesOf(target.names.state, target.slot, plain, target.maxStateBytes, target.now)
 }

@@ -10,6 +10,7 @@ import type { Flush } from './batches.ts'
 import { type CommitParts, partsOf, stateOffsets } from './commit.ts'
 import { type Advance, advance, EMPTY, type Finished, isOutdated, type LedgerState } from './ledger.ts'
 import type { Entry, Mailbox } from './mailbox.ts'
+import type { Returns } from './retries/returns.ts'
 import type { SlotContext } from './slot.ts'
 import type { TaskResult } from './task.ts'
 
@@ -27,6 +28,7 @@ const IDLE_COMMIT_MS = 1000
 export class Commits {
   readonly #context: SlotContext
   readonly #mailbox: Mailbox
+  readonly #returns: Returns
   #state: LedgerState = EMPTY
   #offsets = new Map<string, number>()
   #open: Commit | undefined
@@ -35,15 +37,16 @@ export class Commits {
   /** performance.now() of the last commit; before the first, an idle position is due at once. */
   #last = Number.NEGATIVE_INFINITY
 
-  constructor(context: SlotContext, mailbox: Mailbox) {
+  constructor(context: SlotContext, mailbox: Mailbox, returns: Returns) {
     this.#context = context
     this.#mailbox = mailbox
+    this.#returns = returns
   }
 
   get state(): LedgerState {
     return this.#state
   }
-  /** State offset of each window's record. */
+  /** State offset of the record of each window and of each parked record. */
   get offsets(): ReadonlyMap<string, number> {
     return this.#offsets
   }
@@ -67,18 +70,25 @@ export class Commits {
     return this.#flush !== undefined && this.#flush.id !== this.#state.batches?.flushed
   }
 
+  /** Results of retries have their own share: a full input does not hold them back. */
+  #ready(): Entry[] {
+    const { commitBytes } = this.#context.settings
+    return [...this.#mailbox.ready(commitBytes), ...this.#returns.ready(commitBytes)]
+  }
+
   /** 0: begin now; more: ask again after so many ms; undefined: nothing is ready. */
   due(now: number, draining: boolean): number | undefined {
     if (this.busy) return undefined
     if (this.#isOrdered) return 0
-    const ready = this.#mailbox.ready(this.#context.settings.commitBytes)
+    const ready = this.#ready()
     if (ready.length === 0) return undefined
     if (draining) return 0
     if (ready.every((entry) => entry.result === undefined))
       return Math.max(0, this.#last + IDLE_COMMIT_MS - now)
     this.#readySince ??= now
     const bytes = ready.reduce((sum, entry) => sum + entry.chunk.bytes.length, 0)
-    if (this.#mailbox.running === 0 || bytes >= this.#context.settings.commitBytes) return 0
+    if (this.#mailbox.running + this.#returns.running === 0 || bytes >= this.#context.settings.commitBytes)
+      return 0
     return Math.max(0, this.#readySince + this.#context.settings.commitInterval - now)
   }
 
@@ -89,7 +99,7 @@ export class Commits {
   begin(
     now: number,
   ): { readonly commit: Commit } | { readonly outdated: readonly Entry[] } | { readonly broken: string } {
-    const entries = this.#mailbox.ready(this.#context.settings.commitBytes)
+    const entries = this.#ready()
     const { aggregates, names, slot, maxStateBytes, insights } = this.#context
     const outdated = entries.filter(
       (entry) => entry.result !== undefined && isOutdated(this.#state, aggregates, entry.result),
@@ -127,7 +137,13 @@ export class Commits {
       if (offset === undefined) this.#offsets.delete(key)
       else this.#offsets.set(key, offset)
     }
+    for (const key of next.parked) {
+      const offset = written.get(key)
+      if (!next.state.parked.has(key)) this.#offsets.delete(key)
+      else if (offset !== undefined) this.#offsets.set(key, offset)
+    }
     this.#mailbox.remove(entries)
+    this.#returns.remove(entries)
     this.#open = undefined
     this.#last = now
   }
@@ -147,12 +163,13 @@ export const droppedOf = (entries: readonly Entry[]): ReadonlyMap<string, number
   return codes
 }
 
-const finished = ({ chunk, result }: Entry): Finished => ({
+const finished = ({ chunk, result, returned }: Entry): Finished => ({
   partition: chunk.partition,
   from: chunk.from,
   next: chunk.next,
   leaderEpoch: chunk.leaderEpoch,
   result,
+  returned,
 })
 
 /** What is told of a committed transaction. @param now performance.now() */
@@ -169,6 +186,7 @@ export const committedEvent = (
     dead: sum(({ dead }) => dead),
     dropped: sum(({ dropped }) => dropped),
     late: sum(({ late }) => late),
+    parked: sum(({ parks }) => parks.length),
   }
   const records = counts.done + counts.dead + counts.dropped
   const bytes = content.parts.reduce((total, part) => total + part.bytes.length, 0)

@@ -13,6 +13,8 @@ export interface Destinations {
   readonly insights:
     | { readonly topic: string; readonly partitions: number; readonly maxBytes: number }
     | undefined
+  /** A parked record, and what came of it, must fit the state and the retried topic. */
+  readonly maxParkedBytes: number
 }
 
 /** @param topics by name, as `ensureTopics` found or made them */
@@ -30,8 +32,13 @@ export const destinationsOf = (
     birthMapping,
     maxStateBytes: maxBytes(found(topics, names.state)),
     insights: names.insights === undefined ? undefined : insightsTo(found(topics, names.insights)),
+    maxParkedBytes:
+      Math.min(maxBytes(found(topics, names.state)), maxBytes(found(topics, names.retried))) - AROUND_PARKED,
   }
 }
+
+/** Batch, key and the line of JSON before the record. */
+const AROUND_PARKED = 16 * 1024
 
 const found = (topics: ReadonlyMap<string, TopicDescription>, name: string): TopicDescription => {
   const topic = topics.get(name)

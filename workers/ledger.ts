@@ -26,6 +26,7 @@ import type { WindowPart } from '../pipelines/api/folder.ts'
 import type { Value } from '../pipelines/api/folds/fold.ts'
 import { type Batches, batchesRecord, type Flush, restoreBatches, stepBatches } from './batches.ts'
 import { hashOf } from './definitions.ts'
+import { type Parked, type Returned, restoreParked, withParks, withReturned } from './retries/parked.ts'
 import type { TaskResult } from './task.ts'
 
 export interface Window {
@@ -41,6 +42,8 @@ export interface LedgerState {
   readonly positions: ReadonlyMap<number, Position>
   /** By state key. */
   readonly windows: ReadonlyMap<string, Window>
+  /** Records that wait for another run, by state key. */
+  readonly parked: ReadonlyMap<string, Parked>
   /** Epoch ms; the highest of all positions'. */
   readonly watermark: number
   /** Insights by count; absent before the first. */
@@ -52,6 +55,7 @@ export const EMPTY: LedgerState = {
   claim: undefined,
   positions: new Map(),
   windows: new Map(),
+  parked: new Map(),
   watermark: 0,
   batches: undefined,
 }
@@ -59,6 +63,7 @@ export const EMPTY: LedgerState = {
 /** A record of the state topic; null deletes. */
 export interface StateRecord {
   readonly key: string
+  /** Written as JSON, but for bytes. */
   readonly value: unknown
 }
 
@@ -70,6 +75,8 @@ export interface Finished {
   readonly leaderEpoch: number
   /** Absent where nothing was visible: control or aborted batches only. */
   readonly result: TaskResult | undefined
+  /** Of results of retries: they move no input position. */
+  readonly returned?: Returned | undefined
 }
 
 export interface Advance {
@@ -79,6 +86,8 @@ export interface Advance {
   readonly changed: readonly string[]
   /** Batches of insights that these records have filled, or an order has flushed. */
   readonly published: readonly Batch[]
+  /** State keys of records that were parked or settled, or failed again. */
+  readonly parked: readonly string[]
 }
 
 /** Insights by count: the rules of the pipeline, and the newest order to flush. */
@@ -95,6 +104,7 @@ export const restore = (aggregates: Aggregates, records: Iterable<StateRecord>):
   let meta: Meta | undefined
   let claim: Claim | undefined
   let batches: Batches | undefined
+  const parked = new Map<string, Parked>()
   for (const { key, value } of records) {
     const parsed = parseStateKey(key)
     if (parsed?.kind === 'meta') meta = value as Meta
@@ -103,9 +113,10 @@ export const restore = (aggregates: Aggregates, records: Iterable<StateRecord>):
     else if (parsed?.kind === 'position') positions.set(parsed.partition, value as Position)
     else if (parsed?.kind === 'window')
       restoreWindow(windows, key, parsed, value, aggregates[parsed.aggregate])
+    else if (parsed?.kind === 'retry' || parsed?.kind === 'tried') restoreParked(parked, parsed, value)
   }
   const watermark = Math.max(0, ...[...positions.values()].map((position) => position.watermark))
-  return { meta, claim, positions, windows, watermark, batches }
+  return { meta, claim, positions, windows, parked, watermark, batches }
 }
 
 const restoreWindow = (
@@ -175,7 +186,9 @@ export const advance = (
   }
   const positions = new Map(state.positions)
   const moved = new Set<number>()
+  const waiting = parkedOf(state, batches, positions, moved)
   for (const batch of batches) {
+    if (batch.returned !== undefined) continue
     positions.set(batch.partition, movedPosition(positions.get(batch.partition), batch))
     moved.add(batch.partition)
   }
@@ -183,11 +196,13 @@ export const advance = (
     const position = positions.get(partition)
     if (position !== undefined) positions.set(partition, { ...position, watermark })
   }
-  const next = { ...state, positions, windows, watermark, batches: step?.batches ?? state.batches }
-  const records = recordsOf(next, aggregates, moved, changed)
+  const { parked } = waiting
+  const next = { ...state, positions, windows, parked, watermark, batches: step?.batches ?? state.batches }
+  const records = [...recordsOf(next, aggregates, moved, changed), ...waiting.records]
   if (step !== undefined)
     records.push({ key: stateKey.insights, value: batchesRecord(aggregates, step.batches) })
-  return { state: next, changed: [...changed], records, published: step?.published ?? [] }
+  const published = step?.published ?? []
+  return { state: next, changed: [...changed], records, published, parked: waiting.keys }
 }
 
 const countDone = (state: LedgerState, batches: readonly Finished[], now: number, work: BatchWork) => {
@@ -196,6 +211,27 @@ const countDone = (state: LedgerState, batches: readonly Finished[], now: number
   const before = (name: string) => state.windows.get(stateKey.window(name, 'total', 0))?.value
   const { slot, rules, flush } = work
   return stepBatches(rules, state.batches, rows, { slot, now, done, before, flush })
+}
+
+/** What the batches park, and what results of retries settle; their counts go into the positions. */
+const parkedOf = (
+  state: LedgerState,
+  batches: readonly Finished[],
+  positions: Map<number, Position>,
+  moved: Set<number>,
+) => {
+  let waiting = withParks(state.parked, state.claim?.claimId ?? '', batches)
+  for (const { partition, result, returned } of batches) {
+    if (returned === undefined) continue
+    waiting = withReturned(waiting, partition, returned)
+    const position = positions.get(partition)
+    if (position === undefined) throw new Error(`a result for partition ${partition}, which has no position`)
+    const { done = 0, dead = 0, dropped = 0, late = 0 } = result ?? {}
+    const counters = addCounters(position.counters, { done, dead, dropped, late }, -returned.settled.length)
+    positions.set(partition, { ...position, counters, retried: returned.next ?? position.retried })
+    moved.add(partition)
+  }
+  return waiting
 }
 
 const mergePart = (windows: Map<string, Window>, aggregates: Aggregates, part: WindowPart): string => {
@@ -231,17 +267,21 @@ const movedPosition = (position: Position | undefined, batch: Finished): Positio
     )
   const { counters } = position
   const { result } = batch
-  const counted = result === undefined ? counters : addCounters(counters, result)
+  const counted = result === undefined ? counters : addCounters(counters, result, result.parks.length)
   const leaderEpoch = Math.max(position.leaderEpoch, batch.leaderEpoch)
   return { ...position, next: batch.next, leaderEpoch, counters: counted }
 }
 
-const addCounters = (counters: Counters, result: TaskResult): Counters => ({
+const addCounters = (
+  counters: Counters,
+  result: Pick<TaskResult, 'done' | 'dead' | 'dropped' | 'late'>,
+  parked: number,
+): Counters => ({
   done: counters.done + result.done,
   dead: counters.dead + result.dead,
   dropped: counters.dropped + result.dropped,
   late: counters.late + result.late,
-  parked: counters.parked,
+  parked: counters.parked + parked,
 })
 
 const recordsOf = (

@@ -9,6 +9,8 @@ import type { RecordInput } from './record-input.ts'
 export interface Failure {
   readonly code: string
   readonly message: string
+  /** Runs in all; absent: 1. */
+  readonly attempts?: number
 }
 
 export class LetterWriter {
@@ -59,7 +61,7 @@ export class LetterWriter {
     block.add(HEADER.pipeline, this.#pipeline)
     block.add(HEADER.errorCode, failure.code)
     block.add(HEADER.errorMessage, failure.message)
-    block.add(HEADER.attempts, '1')
+    block.add(HEADER.attempts, String(failure.attempts ?? 1))
     block.add(HEADER.failedAt, this.#failedAt)
   }
 

@@ -5,7 +5,8 @@
  */
 import type { Chunk } from '../cluster/kafka/ports.ts'
 import type { Budget } from './budget.ts'
-import { NO_OVERRIDES, type Overrides, type TaskResult } from './task.ts'
+import type { Returned } from './retries/parked.ts'
+import { NO_OVERRIDES, type Overrides, type Task, type TaskResult } from './task.ts'
 
 export interface Entry {
   /** Kept until the commit: after a thread's death it is the only copy. */
@@ -14,6 +15,9 @@ export interface Entry {
   /** Undefined for a chunk without visible records, which is ready at once. */
   result: TaskResult | undefined
   overrides: Overrides
+  /** Of an entry that is made of results of retries. */
+  readonly settled?: Task['settled']
+  readonly returned?: Returned
 }
 
 export interface MailboxLimits {

@@ -5,6 +5,7 @@
  */
 import { Piscina } from 'piscina'
 import { entryUrl } from '../cluster/entry.ts'
+import type { ParkedOutcome, ParkedTask } from './retries/run-parked.ts'
 import type { Handed, Task, TaskResult, ThreadSetup } from './task.ts'
 
 export interface PoolOptions {
@@ -14,12 +15,19 @@ export interface PoolOptions {
   readonly taskTimeout: number
 }
 
-export type TaskOutcome =
-  | { readonly ok: true; readonly result: TaskResult }
+export type Outcome<T> =
+  | { readonly ok: true; readonly result: T }
   /** `timeout`, `out-of-memory`, `exit` or `error`: the thread is gone, the task's own buffer with it. */
   | { readonly ok: false; readonly cause: string }
   /** No thread has begun it, and none will: the task is not to blame. */
   | { readonly ok: false; readonly cause: 'closed' | 'not-started' }
+
+export type TaskOutcome = Outcome<TaskResult>
+
+/** What a thread can be asked for: its exports. */
+type Errand = 'runTask' | 'runParked'
+type Load = Task | ParkedTask
+type Found = TaskResult | readonly ParkedOutcome[]
 
 /**
  * A thread at its heap limit is granted 16 MB to end in. Survivors of a larger young generation pass that at one go, and
@@ -32,12 +40,13 @@ const START_LIMIT_MS = 60_000
 const STOOD_STILL_MS = 1000
 
 interface Waiting {
-  readonly task: () => Task
-  readonly settle: (outcome: TaskOutcome) => void
+  readonly errand: Errand
+  readonly task: () => Load
+  readonly settle: (outcome: Outcome<Found>) => void
 }
 
 export class Pool {
-  readonly #piscina: Piscina<Handed, TaskResult>
+  readonly #piscina: Piscina<Handed<Load>, Found>
   readonly #options: PoolOptions
   readonly #queues = new Map<number, Waiting[]>()
   #busy = 0
@@ -45,9 +54,8 @@ export class Pool {
 
   constructor(setup: ThreadSetup, options: PoolOptions) {
     this.#options = options
-    this.#piscina = new Piscina<Handed, TaskResult>({
+    this.#piscina = new Piscina<Handed<Load>, Found>({
       filename: entryUrl('./thread', import.meta.url).href,
-      name: 'runTask',
       minThreads: options.threads,
       maxThreads: options.threads,
       idleTimeout: Number.POSITIVE_INFINITY,
@@ -69,10 +77,19 @@ export class Pool {
 
   /** @param task made when a thread is free: it copies the bytes that the thread will own */
   run(owner: number, task: () => Task): Promise<TaskOutcome> {
+    return this.#enqueue(owner, 'runTask', task) as Promise<TaskOutcome>
+  }
+
+  /** Runs parked records; the outcomes stand in the order of the runs. */
+  runParked(owner: number, task: () => ParkedTask): Promise<Outcome<readonly ParkedOutcome[]>> {
+    return this.#enqueue(owner, 'runParked', task) as Promise<Outcome<readonly ParkedOutcome[]>>
+  }
+
+  #enqueue(owner: number, errand: Errand, task: () => Load): Promise<Outcome<Found>> {
     if (this.#closed) return Promise.resolve({ ok: false, cause: 'closed' })
     return new Promise((settle) => {
       const queue = this.#queues.get(owner) ?? []
-      queue.push({ task, settle })
+      queue.push({ errand, task, settle })
       this.#queues.set(owner, queue)
       this.#pump()
     })
@@ -83,7 +100,7 @@ export class Pool {
       const next = this.#next()
       if (next === undefined) return
       this.#busy++
-      void this.#hand(next.task).then((outcome) => {
+      void this.#hand(next).then((outcome) => {
         this.#busy--
         this.#pump()
         next.settle(outcome)
@@ -102,13 +119,13 @@ export class Pool {
     return undefined
   }
 
-  async #hand(make: () => Task): Promise<TaskOutcome> {
+  async #hand({ errand, task: make }: Waiting): Promise<Outcome<Found>> {
     const begun = new BigInt64Array(new SharedArrayBuffer(8))
     const limit = new AbortController()
     const unwatch = watch(begun, this.#options.taskTimeout, limit)
     try {
       const task = make()
-      const options = { transferList: [task.bytes], signal: limit.signal }
+      const options = { name: errand, transferList: [task.bytes], signal: limit.signal }
       return { ok: true, result: await this.#piscina.run({ task, begun }, options) }
     } catch (error) {
       const cause = limit.signal.aborted ? String(limit.signal.reason) : causeOf(error)

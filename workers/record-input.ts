@@ -16,11 +16,17 @@ export class RecordInput implements Input {
   readonly headerCount: number
   readonly headersStart: number
   readonly headersEnd: number
-  readonly attempt = 1
-  readonly #task: Task
+  readonly attempt: number
+  readonly #task: Pick<Task, 'topic' | 'partition' | 'now'>
   readonly #signal: () => AbortSignal
 
-  constructor(cursor: RecordCursor, task: Task, signal: () => AbortSignal) {
+  constructor(
+    cursor: RecordCursor,
+    task: Pick<Task, 'topic' | 'partition' | 'now'>,
+    signal: () => AbortSignal,
+    attempt = 1,
+  ) {
+    this.attempt = attempt
     this.bytes = cursor.bytes
     this.offset = cursor.offset
     this.timestamp = cursor.timestamp

@@ -1,6 +1,6 @@
 /**
  * One task, whole: bytes in, encoded batches and a partial aggregate out. Runs in a pool thread; nothing here knows it.
- * Law: every offset of the range that holds a record gets exactly one of output, letter or drop, in offset order.
+ * Law: every offset of the range that holds a record gets exactly one of output, letter, drop or parking, in offset order.
  */
 
 import { RecordCursor, verifyCrc } from '../cluster/kafka/codec/decode.ts'
@@ -10,6 +10,7 @@ import { OriginBlock } from '../cluster/kafka/codec/header-block.ts'
 import type { DropRange } from '../cluster/protocol/drops.ts'
 import { HEADER } from '../cluster/protocol/headers.ts'
 import { type Row, rowFields, rowOf } from '../pipelines/api/batches.ts'
+import type { JsonObject } from '../pipelines/api/define.ts'
 import {
   errorClassOf,
   eventTimeOf,
@@ -18,9 +19,12 @@ import {
   type Result,
 } from '../pipelines/api/execute.ts'
 import type { Folder } from '../pipelines/api/folder.ts'
+import type { Retry } from '../pipelines/api/outcome.ts'
 import { LetterWriter } from './letter.ts'
 import { Outbox } from './outbox.ts'
 import { RecordInput } from './record-input.ts'
+import { batchOfOne, type FreshPark, previewOf } from './retries/park.ts'
+import { waitAfter } from './retries/policy.ts'
 import type { Task, TaskResult, ThreadSetup } from './task.ts'
 
 /** `process` hears of the end a little before the thread is taken away. */
@@ -41,6 +45,7 @@ export class TaskRun {
   readonly #drops: DropRange[] = []
   readonly #rowFields: readonly string[] | undefined
   readonly #rows: Row[] = []
+  readonly #parks: FreshPark[] = []
   readonly #counts = { done: 0, dead: 0, dropped: 0, late: 0 }
   /** First offset of the present batch that has no outcome yet. */
   #reached = 0
@@ -73,6 +78,7 @@ export class TaskRun {
       outputs: this.#outputs?.take() ?? [],
       letters: this.#letters.take(),
       drops: this.#drops,
+      parks: this.#parks,
       folded: this.#folder.take(),
       rows: this.#rows,
       ...this.#counts,
@@ -135,9 +141,15 @@ export class TaskRun {
   }
 
   #runOne(input: RecordInput): Result | Promise<Result> {
-    const { dead } = this.#task.overrides
+    const { overrides, settled } = this.#task
+    const { dead, faulty } = overrides
     const condemned = dead.size === 0 ? undefined : dead.get(input.offset)
     if (condemned !== undefined) return { outcome: 'dead', code: condemned, message: '' }
+    const fault = faulty.size === 0 ? undefined : faulty.get(input.offset)
+    if (fault !== undefined) return { outcome: 'retry', code: fault, message: '' }
+    const known = settled?.get(input.offset)
+    if (known !== undefined)
+      return known.outcome === 'done' ? { ...known, value: JSON.parse(known.json) as JsonObject } : known
     return this.#prepared.run(
       input.valueStart < 0 ? null : input.bytes,
       input.valueStart,
@@ -152,7 +164,28 @@ export class TaskRun {
     else if (outcome.outcome === 'drop') {
       this.#note(input.offset, outcome.code)
       this.#counts.dropped++
-    } else this.#letter(input, outcome)
+    } else if (outcome.outcome === 'dead' || !this.#park(input, outcome)) this.#letter(input, outcome)
+  }
+
+  /** False where the record is not tried again: no retries, its last run, or no way to keep it as it is. */
+  #park(input: RecordInput, { code, message }: Retry): boolean {
+    const { retries, maxParkedBytes } = this.#setup
+    const { settled, overrides, now } = this.#task
+    if (retries.attempts <= 1 || settled !== undefined) return false
+    const record = batchOfOne(input)
+    if (record === undefined || record.length > maxParkedBytes) return false
+    const due = now + waitAfter(retries, 1, Math.random())
+    // A record that kills its thread must not run a mask either.
+    const preview = overrides.faulty.has(input.offset)
+      ? '(it ends its thread)'
+      : previewOf(this.#prepared.pipeline, input.value)
+    this.#parks.push({ offset: input.offset, code, message, due, preview, record })
+    return true
+  }
+
+  /** Runs of the record so far, this one included. */
+  #attempts(offset: number): number {
+    return this.#task.settled?.get(offset)?.attempts ?? 1
   }
 
   #done(input: RecordInput, { value, json }: Finished): void {
@@ -182,13 +215,20 @@ export class TaskRun {
     if (timestamp !== input.timestamp || outputs.stampsAnew)
       this.#block.add(HEADER.originalTimestamp, String(input.timestamp))
     if (leftOut.length > 0) this.#block.add(HEADER.late, leftOut.join(','))
+    const attempts = this.#attempts(input.offset)
+    if (attempts > 1) this.#block.add(HEADER.attempts, String(attempts))
     const target = outputs.partitionOf(input.bytes, input.keyStart, input.keyEnd, partition)
     if (!outputs.add(target, timestamp, input.bytes, input.keyStart, input.keyEnd, json, this.#block))
       throw new Error(`the output of offset ${input.offset} was measured to fit and does not`)
   }
 
   #letter(input: RecordInput, failure: { readonly code: string; readonly message: string }): void {
-    this.#letterWriter.write(input, failure, this.#task.overrides.references.has(input.offset))
+    const attempts = this.#attempts(input.offset)
+    this.#letterWriter.write(
+      input,
+      { ...failure, attempts },
+      this.#task.overrides.references.has(input.offset),
+    )
     this.#dead(failure.code)
   }
 
@@ -201,10 +241,19 @@ export class TaskRun {
   #note(offset: number, code: string, fate?: 'done', leftOut: readonly string[] = []): void {
     const { partition } = this.#task
     const last = this.#drops.at(-1)
-    const late = leftOut.length > 0 ? { late: leftOut } : undefined
-    const isSame = last?.code === code && last.fate === fate && String(last.late) === String(late?.late)
+    const attempts = this.#attempts(offset)
+    const more = {
+      ...(fate && { fate }),
+      ...(leftOut.length > 0 && { late: leftOut }),
+      ...(fate && attempts > 1 && { attempts }),
+    }
+    const isSame =
+      last?.code === code &&
+      last.fate === more.fate &&
+      last.attempts === more.attempts &&
+      String(last.late) === String(more.late)
     if (isSame && last.to === offset - 1) this.#drops[this.#drops.length - 1] = { ...last, to: offset }
-    else this.#drops.push({ partition, from: offset, to: offset, code, ...(fate && { fate }), ...late })
+    else this.#drops.push({ partition, from: offset, to: offset, code, ...more })
   }
 
   /** The rest of a batch that cannot be read: each of its offsets becomes a letter, so that none is lost without a word. */

@@ -2,7 +2,8 @@
  * The shard: the actor that owns one slot, the only writer of everything that derives from its partitions.
  *
  * The data path, top to bottom:
- *   reader -> chunk -> mailbox -> pool (runs ahead) -> finished, in order -> one transaction -> views, next
+ *   reader -> chunk -> mailbox -> pool (runs ahead) -> finished, in order -> one transaction -> views, queue, next
+ *   retried -> judged -> returns -> pool -> the same transactions; never held up by a full mailbox or too many parked
  *
  * States: claiming -> running -> releasing -> gone; from anywhere to `halted` (by name: a person must mend it) or
  * `fenced` (a newer owner exists: only a newer plan starts it again).
@@ -24,6 +25,8 @@ import { Meter } from './meter.ts'
 import type { Committed, Publisher } from './publisher.ts'
 import { mend, type Refused } from './refusal.ts'
 import { slotReport, viewWatermark } from './report.ts'
+import { Intake } from './retries/intake.ts'
+import type { ShardRetries } from './retries/retries.ts'
 import type { SlotContext } from './slot.ts'
 import { type FirstOffsets, type Takeover, takeOver } from './takeover.ts'
 import type { TaskResult } from './task.ts'
@@ -34,6 +37,7 @@ export interface ShardParts {
   readonly writer: Writer
   readonly pool: Runner
   readonly publisher: Publisher
+  readonly retries: ShardRetries
   readonly first: FirstOffsets
 }
 
@@ -48,6 +52,7 @@ export class Shard {
   readonly #context: SlotContext
   readonly #actor: Actor<Message>
   readonly #mailbox: Mailbox
+  readonly #intake: Intake
   readonly #commits: Commits
   readonly #meter = new Meter()
   readonly #ends = new Map<number, number>()
@@ -75,7 +80,8 @@ export class Shard {
       ahead: settings.batchesAhead,
       ...(parts.context.budget && { budget: parts.context.budget }),
     })
-    this.#commits = new Commits(parts.context, this.#mailbox)
+    this.#intake = new Intake(slot, settings, parts.retries)
+    this.#commits = new Commits(parts.context, this.#mailbox, this.#intake.returns)
     this.#actor = spawn<Message>({
       name: `shard ${slot}`,
       receive: (message) => message(this),
@@ -97,7 +103,7 @@ export class Shard {
       slot,
       epoch,
       state: this.#phase,
-      reason: this.#reason,
+      reason: this.#reason || this.#intake.waitsFor,
       rates,
       positions: this.positions,
       ends: this.#ends,
@@ -160,6 +166,7 @@ export class Shard {
     const owned = await takeOver(this.#context, this.#parts.writer, this.#parts.first)
     if (owned.result !== 'owned') return this.#fail(owned)
     this.#commits.adopt(owned.state, owned.offsets)
+    this.#intake.adopt(this.#commits)
     this.#quietSince = Date.now()
     this.#parts.publisher.begin(this.#committed())
     this.#phase = 'running'
@@ -187,11 +194,16 @@ export class Shard {
         return
       }
       this.#parts.reader.open(partition, next, {
-        wants: () => !this.#mailbox.full,
+        wants: () => !this.#mailbox.full && !this.#intake.isCapped,
         chunk: (chunk) => current(() => this.#take(chunk)),
         fault: ({ fault, detail }) => current(() => this.#halt(fault, detail)),
       })
     }
+    this.#intake.open({
+      current: (act) => this.#actor.tell(() => (incarnation === this.#incarnation ? act() : undefined)),
+      taken: () => this.#advance(),
+      halt: (code, detail) => this.#halt(code, detail),
+    })
   }
 
   #take(chunk: Chunk): void {
@@ -203,8 +215,7 @@ export class Shard {
 
   /** Everything that can go on now: batches to the pool, a transaction of what is ready. */
   #advance(): void {
-    for (let entry = this.#mailbox.takeWaiting(); entry !== undefined; entry = this.#mailbox.takeWaiting())
-      this.#run(entry)
+    for (let entry = this.#nextWaiting(); entry !== undefined; entry = this.#nextWaiting()) this.#run(entry)
     clearTimeout(this.#timer)
     if (this.#extending && this.#phase === 'running' && !this.#commits.busy) {
       this.#extending = false
@@ -214,13 +225,20 @@ export class Shard {
     const wait = this.#commits.due(performance.now(), this.#phase === 'releasing')
     if (wait === 0) this.#commit()
     else if (wait !== undefined) this.#timer = setTimeout(() => this.#actor.tell(() => this.#advance()), wait)
-    else if (this.#phase === 'releasing' && this.#mailbox.empty) this.#released.resolve()
+    else if (this.#phase === 'releasing' && this.#mailbox.empty && this.#intake.returns.empty)
+      this.#released.resolve()
+  }
+
+  /** With too many parked, no further input is run; results of retries always are. */
+  #nextWaiting(): Entry | undefined {
+    const result = this.#intake.returns.takeWaiting()
+    return result ?? (this.#intake.isCapped ? undefined : this.#mailbox.takeWaiting())
   }
 
   #run(entry: Entry): void {
     const incarnation = this.#incarnation
     const { names, events } = this.#context
-    const { chunk, overrides } = entry
+    const { chunk, overrides, settled } = entry
     const died = (from: number, to: number, cause: string) =>
       events.emit('threadDied', { slot: this.slot, partition: chunk.partition, from, to, cause })
     const watermark = () => this.#commits.state.watermark
@@ -233,6 +251,7 @@ export class Shard {
       watermark,
       outputMapping,
       died,
+      ...(settled && { settled, owner: this.#intake.owner }),
     }).then(
       (result) => this.#actor.tell(() => this.#finished(incarnation, entry, result)),
       (error) =>
@@ -285,11 +304,13 @@ export class Shard {
     this.#commits.apply(commit, result.offsets, now)
     this.#quietSince = Date.now()
     this.#parts.publisher.changed(this.#committed(), commit.advance.changed)
+    this.#intake.committed(this.#commits, commit.advance.parked)
     const told = committedEvent(this.slot, commit, now, result.concurrentRetries)
     this.#meter.commit(now, told.records)
     this.#tell(commit, told)
     for (const part of commit.content.parts) free(part.bytes)
     this.#parts.reader.wake()
+    this.#parts.retries.reader.wake()
     this.#advance()
   }
 
@@ -345,6 +366,7 @@ export class Shard {
     this.#closeReader()
     this.#incarnation++
     this.#mailbox.clear()
+    this.#intake.returns.clear()
     await this.#transacting
     await pause(REOPEN_PAUSE_MS)
     const opened = await this.#parts.writer.reopen()
@@ -362,7 +384,9 @@ export class Shard {
     this.#phase = phase
     this.#reason = reason
     this.#incarnation++
+    this.#intake.forget()
     this.#mailbox.clear()
+    this.#intake.returns.clear()
     this.#closeReader()
     this.#released.resolve()
   }
@@ -375,20 +399,23 @@ export class Shard {
     this.#phase = 'releasing'
     this.#closeReader()
     this.#mailbox.dropWaiting()
+    this.#intake.returns.dropWaiting()
     this.#advance()
   }
 
   #closeReader(): void {
     clearTimeout(this.#timer)
     for (const partition of this.positions.keys()) this.#parts.reader.close(partition)
+    this.#parts.retries.reader.close(this.slot)
   }
 
   async #end(): Promise<void> {
     this.#incarnation++
     this.#mailbox.clear()
+    this.#intake.returns.clear()
     this.#closeReader()
     await this.#transacting
-    await this.#parts.publisher.stop()
+    await Promise.all([this.#parts.publisher.stop(), this.#parts.retries.feed.stop()])
     await this.#parts.writer.close()
   }
 }

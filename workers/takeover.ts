@@ -7,11 +7,20 @@ import { type ErrorCode, MillraceError } from '../cluster/errors.ts'
 import type { Part, TransactResult, Writer } from '../cluster/kafka/ports.ts'
 import { scan } from '../cluster/kafka/scan.ts'
 import { slotOf } from '../cluster/protocol/names.ts'
-import { type Claim, type Meta, type Position, STATE_FORMAT, stateKey } from '../cluster/protocol/state.ts'
+import { parseParked } from '../cluster/protocol/retries.ts'
+import {
+  type Claim,
+  type Meta,
+  type Position,
+  parseStateKey,
+  STATE_FORMAT,
+  stateKey,
+} from '../cluster/protocol/state.ts'
 import { VERSION } from '../cluster/protocol/version.ts'
 import { stateOffsets, statePartsOf } from './commit.ts'
 import { definitionsOf, haveChanged, outgrownWindows } from './definitions.ts'
 import { firstPosition, type LedgerState, restore, type StateRecord } from './ledger.ts'
+import type { StoredParked } from './retries/parked.ts'
 import { type SlotContext, SOLO_EPOCH } from './slot.ts'
 
 export interface Owned {
@@ -105,9 +114,7 @@ const readState = async (context: SlotContext, claimOffset: number): Promise<Res
     if (cursor.keyStart < 0) return
     const key = cursor.bytes.toString('utf8', cursor.keyStart, cursor.keyEnd)
     const value: unknown =
-      cursor.valueStart < 0
-        ? null
-        : JSON.parse(cursor.bytes.toString('utf8', cursor.valueStart, cursor.valueEnd))
+      cursor.valueStart < 0 ? null : stored(key, cursor.bytes.subarray(cursor.valueStart, cursor.valueEnd))
     records++
     if (key === stateKey.claim && value !== null)
       highestEpoch = Math.max(highestEpoch, (value as Claim).epoch)
@@ -125,6 +132,14 @@ const readState = async (context: SlotContext, claimOffset: number): Promise<Res
     highestEpoch,
     offsets: new Map([...latest].map(([key, { offset }]) => [key, offset])),
   }
+}
+
+/** Of a parked record only its head is kept. */
+const stored = (key: string, bytes: Buffer): unknown => {
+  if (parseStateKey(key)?.kind !== 'retry') return JSON.parse(bytes.toString('utf8'))
+  const parked = parseParked(bytes)
+  if (parked === undefined) throw new Error(`the state record ${key} is no parked record`)
+  return { ...parked.head, bytes: bytes.length } satisfies StoredParked
 }
 
 const stopped = (code: ErrorCode, detail: string): Takeover => ({ result: 'stopped', code, detail })

@@ -1,7 +1,11 @@
 /** What crosses to a pool thread and back. Buffers are transferred; everything else is small. */
+
 import type { DropRange } from '../cluster/protocol/drops.ts'
+import type { Failures } from '../cluster/settings/values.ts'
 import type { Row } from '../pipelines/api/batches.ts'
 import type { Folded } from '../pipelines/api/folder.ts'
+import type { FreshPark } from './retries/park.ts'
+import type { Policy } from './retries/policy.ts'
 
 /** Where a pipeline's records go, and what the broker accepts there. */
 export interface Destination {
@@ -19,6 +23,8 @@ export interface Destination {
 export interface Overrides {
   /** These offsets become dead letters with that code, whatever the pipeline says. */
   readonly dead: ReadonlyMap<number, string>
+  /** A thread has died of these offsets, with that code: they are tried again later, alone. */
+  readonly faulty: ReadonlyMap<number, string>
   /** Letters of these offsets carry a reference instead of the record. */
   readonly references: ReadonlySet<number>
   /** Most records of one produced batch. */
@@ -26,9 +32,21 @@ export interface Overrides {
 }
 export const NO_OVERRIDES: Overrides = {
   dead: new Map(),
+  faulty: new Map(),
   references: new Set(),
   batchRecords: Number.POSITIVE_INFINITY,
 }
+
+/** What a parked record came to: a result that was accepted. */
+export type Settled =
+  | { readonly outcome: 'done'; readonly json: string; readonly attempts: number }
+  | { readonly outcome: 'drop'; readonly code: string; readonly attempts: number }
+  | {
+      readonly outcome: 'dead'
+      readonly code: string
+      readonly message: string
+      readonly attempts: number
+    }
 
 export interface Task {
   /** Whole record batches, one behind the other. Transferred. */
@@ -44,11 +62,13 @@ export interface Task {
   /** `same`: the input's partition number (modulo the output's partitions, where the input has grown); `key`: murmur2 of the key. */
   readonly outputMapping: 'same' | 'key'
   readonly overrides: Overrides
+  /** By offset: these records have run before, and this is what they came to. */
+  readonly settled?: ReadonlyMap<number, Settled>
 }
 
 /** A task on its way to a thread, which notes when it begins: process.hrtime of the process both live in; 0 before. */
-export interface Handed {
-  readonly task: Task
+export interface Handed<T = Task> {
+  readonly task: T
   readonly begun: BigInt64Array
 }
 
@@ -63,6 +83,8 @@ export interface TaskResult {
   readonly outputs: readonly Produced[]
   readonly letters: readonly Produced[]
   readonly drops: readonly DropRange[]
+  /** Records that run again later. */
+  readonly parks: readonly FreshPark[]
   readonly folded: Folded
   /** One a done record, in their order, where the pipeline has insights by count; else empty. */
   readonly rows: readonly Row[]
@@ -89,4 +111,9 @@ export interface ThreadSetup {
   readonly concurrency: number
   /** ms; `ctx.signal` aborts a little earlier. */
   readonly taskTimeout: number
+  readonly retries: Policy
+  /** Most bytes of a parked record, and of a result on its way back; what is longer is not retried. */
+  readonly maxParkedBytes: number
+  /** Made-up failures; absent outside of demo and tests. */
+  readonly inject?: Failures | undefined
 }

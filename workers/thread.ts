@@ -3,12 +3,16 @@ import { move, transferableSymbol, valueSymbol, workerData } from 'piscina'
 import { free } from '../cluster/kafka/free.ts'
 import { prepare } from '../pipelines/api/execute.ts'
 import { loadPipeline } from '../pipelines/api/load.ts'
+import { injected } from './retries/inject.ts'
+import { type ParkedOutcome, type ParkedTask, runParkedRecords } from './retries/run-parked.ts'
 import { TaskRun } from './run-task.ts'
 import type { Handed, TaskResult, ThreadSetup } from './task.ts'
 
 const setup = workerData as ThreadSetup
 const { pipeline } = await loadPipeline(setup.pipeline)
-const prepared = await prepare(pipeline, setup.options, { maxRecordBytes: setup.maxRecordBytes })
+const prepared = await prepare(injected(pipeline, setup.inject), setup.options, {
+  maxRecordBytes: setup.maxRecordBytes,
+})
 
 export const runTask = async ({ task, begun }: Handed): Promise<TaskResult> => {
   Atomics.store(begun, 0, process.hrtime.bigint())
@@ -17,9 +21,15 @@ export const runTask = async ({ task, begun }: Handed): Promise<TaskResult> => {
   return transferred(result)
 }
 
+export const runParked = async ({ task, begun }: Handed<ParkedTask>): Promise<readonly ParkedOutcome[]> => {
+  Atomics.store(begun, 0, process.hrtime.bigint())
+  return runParkedRecords(setup, prepared, task)
+}
+
 /** The produced batches change hands instead of being copied. */
 const transferred = (result: TaskResult): TaskResult => {
   const buffers = [...result.outputs, ...result.letters].map((produced) => produced.bytes.buffer)
+  for (const { record } of result.parks) buffers.push(record.buffer)
   const movable = {
     get [transferableSymbol]() {
       return buffers

@@ -28,6 +28,8 @@ import { firstOffsets } from './first-offsets.ts'
 import { Mirror } from './mirror.ts'
 import { Pool } from './pool.ts'
 import { Publisher } from './publisher.ts'
+import { policyOf } from './retries/policy.ts'
+import { Retries, type RetryParts } from './retries/retries.ts'
 import { Shard } from './shard.ts'
 import type { InsightsTarget, SlotContext } from './slot.ts'
 
@@ -56,6 +58,7 @@ export interface WorkerParts {
   readonly views: (slot: number, epoch: number) => ViewPublisher
   /** False where the own lease is not fresh. */
   readonly mayFence: () => boolean
+  readonly retries: RetryParts
   readonly events: EventBus
 }
 
@@ -79,6 +82,7 @@ export class Worker {
   readonly #budget: Budget
   readonly #reader: Reader
   readonly #mirror: Mirror
+  readonly #retries: Retries
   readonly #shards = new Map<number, Hosted>()
   readonly #restoring = limit(RESTORES)
   readonly #failed = Promise.withResolvers<never>()
@@ -92,7 +96,12 @@ export class Worker {
     const { settings, names, events, input } = parts
     this.#parts = parts
     this.#budget = new Budget(settings.inFlightBytes)
-    const { output, letters, insights } = destinationsOf(names, parts.inputTopic, parts.topics)
+    const { output, letters, insights, maxParkedBytes } = destinationsOf(
+      names,
+      parts.inputTopic,
+      parts.topics,
+    )
+    const policy = policyOf(parts.pipeline, settings)
     const rules = batchRules(parts.pipeline, parts.options)
     this.#insights = rules && insights && { rules, pipeline: parts.name, ...insights }
     const { maxRecordBytes, maxDecompressedBytes, concurrency, taskTimeout, threads, threadHeapMb } = settings
@@ -106,6 +115,9 @@ export class Worker {
       maxDecompressedBytes,
       concurrency,
       taskTimeout,
+      retries: policy,
+      maxParkedBytes,
+      inject: settings.inject,
     }
     this.#pool = new Pool(thread, { threads, heapMb: threadHeapMb, taskTimeout })
     const { fetchBytes, fetchWait } = settings
@@ -120,6 +132,16 @@ export class Worker {
       interval: settings.mirrorInterval,
       events,
       positions,
+    })
+    this.#retries = new Retries({
+      parts: parts.retries,
+      settings,
+      names,
+      home: parts.lanes.at(-1) ?? parts.lanes[0],
+      pool: this.#pool,
+      policy,
+      maxBytes: maxParkedBytes,
+      events,
     })
     this.#failed.promise.catch(() => undefined)
     this.#partitions = parts.inputTopic.partitions
@@ -218,6 +240,7 @@ export class Worker {
         mayFence: this.#parts.mayFence,
       }),
       publisher: new Publisher(this.#parts.views(slot, epoch), aggregates, slot, events),
+      retries: this.#retries.share(slot),
       first: firstOffsets(admin, { names, slot, slots, fromGroup, from: this.#parts.from }),
     }
   }
@@ -246,7 +269,9 @@ export class Worker {
   async stop(): Promise<void> {
     this.#stopping = true
     clearInterval(this.#discovering)
-    await Promise.all([...this.#shards.values()].map((hosted) => this.#release(hosted)))
+    const releasing = [...this.#shards.values()].map((hosted) => this.#release(hosted))
+    await Promise.all([this.#retries.stop(), ...releasing])
+    await this.#retries.close()
     await this.#mirror.stop()
     await this.#reader.stop()
     await this.#pool.close()

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { MillraceError } from '../../cluster/errors.ts'
 import { rate, share, wholeNumber } from '../arguments.ts'
 import { type DemoOptions, runDemo } from '../demo/run-demo.ts'
+import { DEMO_FAILURES, madeUp } from '../inject.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { print } from '../output.ts'
 
@@ -25,6 +26,12 @@ export const demoCommand = (): Command =>
     .option('--keep', 'go on with the data of the last demo (default: start afresh)')
     .option('--two-clusters', 'input on one Kafka cluster, all else on another (default: for login-defaults)')
     .option('--no-two-clusters', 'one Kafka cluster for all')
+    .option(
+      '--inject <shares>',
+      'made-up failures, such as retry=0.02,dead=0.01,slow=0.001; none with retry=0',
+      madeUp,
+      DEMO_FAILURES,
+    )
     .option('--yes', 'install missing system packages without asking')
     .option('--json', 'print the summary as one JSON line, the last')
     .action(demo)

@@ -8,6 +8,7 @@ import type { Membership } from '../../workers/membership.ts'
 import { SOLO_EPOCH } from '../../workers/slot.ts'
 import { connectedSettings } from '../connect.ts'
 import { type Host, hostWorker } from '../host.ts'
+import { withoutFailures } from '../inject.ts'
 import { type CombinedWindow, windowsOf } from '../insights.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { logEvents } from '../log.ts'
@@ -41,7 +42,7 @@ const run = async (pipeline: string | undefined, options: Options): Promise<void
     throw new MillraceError('usage', '--from needs --as: each input offset has one fate under one name', {
       remedy: 'add --as <name>',
     })
-  const settings = await connectedSettings(['input', 'home', 'redis'])
+  const settings = withoutFailures(await connectedSettings(['input', 'home', 'redis']))
   const events = new EventBus()
   logEvents(events, settings.logLevel, 'run', note)
   using interrupted = untilInterrupted()
@@ -87,7 +88,7 @@ const soloReport = (host: Host): WorkerReport => ({
   solo: true,
 })
 
-/** Resolves when every partition stands at its end, or at an interrupt; rejects when the worker fails or a slot halts. */
+/** Resolves when every partition stands at its end and nothing is parked, or at an interrupt; rejects when the worker fails or a slot halts. */
 const ended = async (host: Host, events: EventBus, signal: AbortSignal): Promise<void> => {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const progress = new ProgressPrinter(`${host.name}`)
@@ -95,7 +96,7 @@ const ended = async (host: Host, events: EventBus, signal: AbortSignal): Promise
   const look = () => {
     const { done, total } = progressOf(host)
     progress.show({ done, total, elapsed: performance.now() - started })
-    if (host.to !== undefined && done >= total) resolve()
+    if (host.to !== undefined && done >= total && parkedOf(host) === 0) resolve()
   }
   host.worker.failed.catch(reject)
   events.on('halted', ({ slot, code, detail }) => {
@@ -116,6 +117,10 @@ const ended = async (host: Host, events: EventBus, signal: AbortSignal): Promise
   signal.addEventListener('abort', () => resolve())
   await promise.finally(() => progress.clear())
 }
+
+/** Records that wait for another run. */
+const parkedOf = ({ worker }: Host): number =>
+  [...worker.positions().values()].reduce((sum, { counters }) => sum + counters.parked, 0)
 
 /** Offsets gone through, of those this run is to go through. */
 const progressOf = ({ worker, to, slots }: Host): { readonly done: number; readonly total: number } => {

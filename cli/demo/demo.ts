@@ -120,17 +120,20 @@ export class Demo {
     }
   }
 
-  /** Until every position stands at the end of its partition. */
+  /** Until every position stands at the end of its partition, and nothing waits for another run. */
   async #drain(): Promise<void> {
     const partitions = [...(await this.#input.topic(this.#names.input)).partitions.keys()]
     const ends = await this.#input.ends(this.#names.input, partitions)
-    let best = -1
+    let best = Number.NEGATIVE_INFINITY
     for (let moved = performance.now(); performance.now() - moved < STUCK_MS; ) {
-      const { next, halted } = this.#standing
+      const { next, halted, parked } = this.#standing
       if (halted.length > 0)
         throw new MillraceError('internal', halted.join('; '), { remedy: 'see docs/guarantees.md' })
-      if (partitions.every((partition) => (next.get(partition) ?? -1) >= (ends.get(partition) ?? 0))) return
-      const sum = [...next.values()].reduce((total, one) => total + one, 0)
+      const isRead = partitions.every(
+        (partition) => (next.get(partition) ?? -1) >= (ends.get(partition) ?? 0),
+      )
+      if (isRead && parked === 0) return
+      const sum = [...next.values()].reduce((total, one) => total + one, 0) - parked
       if (sum !== best) moved = performance.now()
       best = sum
       await pause(LOOK_MS)

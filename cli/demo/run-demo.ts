@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises'
 import { createInput, ensureTopics } from '../../cluster/kafka/admin.ts'
 import { namesOf } from '../../cluster/protocol/names.ts'
+import type { Failures } from '../../cluster/settings/values.ts'
 import { readSettings, type Settings, settingsTable } from '../../cluster/settings.ts'
 import type { AnyPipeline } from '../../pipelines/api/define.ts'
 import { loadPipeline } from '../../pipelines/api/load.ts'
@@ -28,6 +29,8 @@ export interface DemoOptions {
   readonly keep?: boolean
   /** Input on one Kafka cluster, all else on another; absent: as suits the pipeline. */
   readonly twoClusters?: boolean
+  /** Failures that are made up. */
+  readonly inject: Failures
   readonly yes?: boolean
 }
 
@@ -43,7 +46,8 @@ export const runDemo = async (options: DemoOptions, signal: AbortSignal): Promis
   await using stack = new AsyncDisposableStack()
   const asked = readSettings(process.env)
   const { pipeline, url } = await loadPipeline(options.pipeline ?? asked.pipeline)
-  const settings = await demoSettings({ ...asked, pipeline: url }, pipeline, options, stack)
+  const { inject } = options
+  const settings = await demoSettings({ ...asked, pipeline: url, inject }, pipeline, options, stack)
   const names = namesOf(pipeline.name, pipeline.topics, settings.topicPrefix)
   await withAdmins(settings, async (admins) => {
     await createInput(admins.input, names.input, settings)

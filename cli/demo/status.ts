@@ -12,6 +12,7 @@ export interface Standing {
   readonly dead: number
   readonly dropped: number
   readonly late: number
+  readonly parked: number
   /** Slots that a person must look after. */
   readonly halted: readonly string[]
 }
@@ -29,6 +30,7 @@ export const standingOf = (reports: readonly WorkerReport[]): Standing => {
     dead: sum((slot) => slot.counters.dead),
     dropped: sum((slot) => slot.counters.dropped),
     late: sum((slot) => slot.counters.late),
+    parked: sum((slot) => slot.counters.parked),
     halted: slots.flatMap((slot) => (slot.state === 'halted' ? [`slot ${slot.slot}: ${slot.reason}`] : [])),
   }
 }
@@ -43,10 +45,10 @@ export interface Produced {
 
 /** `1,500/s in, 1,498/s out, lag 12 | outputs 9,120, dead 90, drops 0 | restarts 0`, with a bar where a count is given. */
 export const statusLine = (standing: Standing, produced: Produced, restarts: number): string => {
-  const { done, dead, dropped, late } = standing
+  const { done, dead, dropped, late, parked } = standing
   const finished = done + dead + dropped
   const perSecond = produced.elapsed > 0 ? (produced.sent / produced.elapsed) * 1000 : 0
-  const counts = `outputs ${count(done)}, dead ${count(dead)}, drops ${count(dropped)}${late > 0 ? `, late ${count(late)}` : ''}`
+  const counts = `outputs ${count(done)}, dead ${count(dead)}, drops ${count(dropped)}${parked > 0 ? `, parked ${count(parked)}` : ''}${late > 0 ? `, late ${count(late)}` : ''}`
   const bar = Number.isFinite(produced.total)
     ? `${progressLine({ done: finished, total: produced.total, elapsed: produced.elapsed })} | `
     : ''

@@ -46,7 +46,7 @@ export interface Position {
   readonly topicId: string
   /** Leader epoch of the last batch read; -1 where none was. */
   readonly leaderEpoch: number
-  /** Next offset of `retried`. */
+  /** Next offset of `retried`: the highest of a slot's positions counts. */
   readonly retried: number
   readonly counters: Counters
   /** Event-time watermark in epoch ms: min(max event time, wall clock), never falls. Windows ending `retention` before it are closed to late records. */
@@ -82,14 +82,17 @@ export const stateKey = {
   position: (partition: number) => `position/${partition}`,
   /** `size` is a width in ms, or `total`; `start` epoch ms (0 for a total). */
   window: (aggregate: string, size: string, start: number) => `window/${aggregate}/${size}/${start}`,
+  /** A parked record, whole; deleted when it is settled. */
   retry: (partition: number, offset: number) => `retry/${partition}/${offset}`,
+  /** Later failed runs of it. */
+  tried: (partition: number, offset: number) => `tried/${partition}/${offset}`,
 }
 
 export type ParsedStateKey =
   | { readonly kind: 'meta' | 'claim' | 'insights' }
   | { readonly kind: 'position'; readonly partition: number }
   | { readonly kind: 'window'; readonly aggregate: string; readonly size: string; readonly start: number }
-  | { readonly kind: 'retry'; readonly partition: number; readonly offset: number }
+  | { readonly kind: 'retry' | 'tried'; readonly partition: number; readonly offset: number }
 
 /** Undefined where the key is of a later format. */
 export const parseStateKey = (key: string): ParsedStateKey | undefined => {
@@ -97,6 +100,6 @@ export const parseStateKey = (key: string): ParsedStateKey | undefined => {
   if (kind === 'meta' || kind === 'claim' || kind === 'insights') return { kind }
   if (kind === 'position') return { kind, partition: Number(a) }
   if (kind === 'window' && a && b) return { kind, aggregate: a, size: b, start: Number(c) }
-  if (kind === 'retry') return { kind, partition: Number(a), offset: Number(b) }
+  if (kind === 'retry' || kind === 'tried') return { kind, partition: Number(a), offset: Number(b) }
   return undefined
 }

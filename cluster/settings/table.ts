@@ -3,6 +3,8 @@ import { availableParallelism } from 'node:os'
 import {
   addresses,
   duration,
+  type Failures,
+  failures,
   flag,
   httpAddresses,
   integer,
@@ -13,6 +15,7 @@ import {
   optionalText,
   path,
   redisAddress,
+  share,
   size,
   text,
   word,
@@ -222,6 +225,52 @@ const flow = {
   mirrorInterval: setting('MIRROR_INTERVAL', duration(50), 1000, 'How often the group offsets are mirrored'),
 } as const
 
+const retries = {
+  retryAttempts: setting(
+    'RETRY_ATTEMPTS',
+    integer(1, 100),
+    4,
+    'Runs of a record that may succeed later, the first included; then it is a dead letter. 1: no retries',
+  ),
+  retryDelay: setting(
+    'RETRY_DELAY',
+    duration(),
+    1000,
+    'Wait before the second run; each later one is twice as long, up to an hour',
+  ),
+  retryJitter: setting(
+    'RETRY_JITTER',
+    share,
+    0.2,
+    'Share of a wait that chance takes away or adds, so that many do not come back at once',
+  ),
+  retryConcurrency: setting(
+    'RETRY_CONCURRENCY',
+    integer(1, 1000),
+    50,
+    'Records that one worker process takes from the retry queue at a time',
+  ),
+  retryGrace: setting(
+    'RETRY_GRACE',
+    duration(100),
+    10_000,
+    'So long after it was due a parked record without a job in the queue gets a new one',
+  ),
+  parkedRecords: setting(
+    'PARKED_RECORDS',
+    integer(1, 1_000_000),
+    10_000,
+    'Parked records of one shard; above it the shard reads no more input until some are settled',
+  ),
+  parkedBytes: setting('PARKED_BYTES', size, 16 * MIB, 'Bytes of the parked records of one shard'),
+  inject: setting<Failures>(
+    'INJECT',
+    failures,
+    {},
+    'Made-up failures, for `demo --inject` and tests; every other command refuses it',
+  ),
+} as const
+
 const supervision = {
   lease: setting('LEASE', duration(100), 10_000, "Life of a worker's and of the leader's lease"),
   restarts: setting(
@@ -278,6 +327,7 @@ export const settingsGroups = {
   "The coordinator's HTTP server": http,
   Processing: processing,
   'Data flow': flow,
+  Retries: retries,
   Supervision: supervision,
   Topics: topics,
 } as const
@@ -289,6 +339,7 @@ export const settingsTable = {
   ...http,
   ...processing,
   ...flow,
+  ...retries,
   ...supervision,
   ...topics,
 } as const

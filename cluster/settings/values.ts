@@ -128,3 +128,29 @@ const showSize = (value: number): string => {
   return unit === undefined ? String(value) : `${value / (sizes[unit.toLowerCase()] ?? 1)}${unit}`
 }
 export const size = kind('size', parseSize, showSize)
+
+export const share = kind('0 to 1', (value) => {
+  const number = /^\d*\.?\d+$/.test(value) ? Number(value) : Number.NaN
+  if (!(number <= 1)) throw new Error('expected a share from 0 to 1')
+  return number
+})
+
+const FAILURES = ['retry', 'dead', 'slow'] as const
+/** Share of the records that are made to fail, by kind. */
+export type Failures = Readonly<Partial<Record<(typeof FAILURES)[number], number>>>
+
+const failureOf = (item: string): readonly [string, number] => {
+  const [name = '', portion = ''] = item.split('=')
+  if (!FAILURES.some((known) => known === name))
+    throw new Error(`expected ${FAILURES.join(', ')} with a share each, such as retry=0.02,dead=0.01`)
+  return [name, share.parse(portion)]
+}
+/** `retry=0.02,dead=0.01,slow=0.001` */
+export const failures = kind<Failures>(
+  'kind=share,kind=share',
+  (value) => Object.fromEntries(value.split(',').map(failureOf)),
+  (value) =>
+    Object.entries(value)
+      .map(([name, portion]) => `${name}=${portion}`)
+      .join(','),
+)

@@ -142,6 +142,7 @@ const say = (
   }
   const said = messages(figuresOf(aggregates, values), moment)
   // A batch that leaves no trace would look lost.
-  if (said.length === 0) throw new Error('insights.messages returned no message: a batch comes to one at least')
+  if (said.length === 0)
+    throw new Error('insights.messages returned no message: a batch comes to one at least')
   return said
 }

@@ -63,6 +63,10 @@ const kinds = {
     meaning: 'the thread failed on this record outside the process step',
     retriable: true,
   },
+  'retries-exhausted': {
+    meaning: 'its runs were begun and nobody heard of their end (the worker died of it, say); none is left',
+    retriable: true,
+  },
 } as const satisfies Record<string, FailureKind>
 
 export type FailureCode = keyof typeof kinds

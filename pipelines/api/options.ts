@@ -61,7 +61,8 @@ const parse = (type: TSchema, text: string | undefined): unknown => {
   if (text === undefined || text === '') return undefined
   const kind = (type as Annotated).type
   // Convert would cut 1.5 down to the integer 1 without a word.
-  if (kind === 'integer' || kind === 'number') return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text)
+  if (kind === 'integer' || kind === 'number')
+    return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text)
   if (kind !== 'array' && kind !== 'object') return Convert(type, text)
   try {
     return JSON.parse(text)

@@ -15,8 +15,8 @@ export const recordCodesPage = (): string =>
 The code stands in the header \`millrace-error-code\` of the dead letter, a text for people without any value of the record in
 \`millrace-error-message\`. A pipeline adds codes of its own with \`retry(code)\`, \`dead(code)\` and \`drop(code)\`.
 
-"May pass later" tells which failures a retry can mend. Until retries exist, such a record becomes a dead letter at once, with the
-same code.
+"May pass later" tells which failures a retry can mend: such a record runs again from the retry queue, and becomes a dead letter with
+that code after its last run. \`millrace-attempts\` counts its runs.
 
 ${markdownTable(['code', 'meaning', 'may pass later'], rows())}
 `

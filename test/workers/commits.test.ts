@@ -4,6 +4,8 @@ import { tumbling } from '../../pipelines/api/aggregates.ts'
 import { type Commit, Commits } from '../../workers/commits.ts'
 import { firstPosition, restore } from '../../workers/ledger.ts'
 import { type Entry, Mailbox } from '../../workers/mailbox.ts'
+import { Judge } from '../../workers/retries/judge.ts'
+import { Returns } from '../../workers/retries/returns.ts'
 import type { TaskResult } from '../../workers/task.ts'
 import { chunk, invisible } from './support/batches.ts'
 import { folded, result } from './support/results.ts'
@@ -13,11 +15,13 @@ const INTERVAL = 20
 const aggregates = { short: tumbling(10, 20).count() }
 const context = slotContext({ aggregates, settings: { commitInterval: INTERVAL, commitBytes: 1000 } })
 
+const noReturns = () => new Returns({ bytes: 1e6, ahead: 1 }, new Judge())
+
 let mailbox: Mailbox
 let commits: Commits
 beforeEach(() => {
   mailbox = new Mailbox({ records: 1e6, bytes: 1e9, ahead: 100 })
-  commits = new Commits(context, mailbox)
+  commits = new Commits(context, mailbox, noReturns())
   commits.adopt(restore({}, [{ key: 'position/0', value: firstPosition(0, 'id') }]), new Map())
 })
 
@@ -72,7 +76,7 @@ describe('when a transaction begins', () => {
     expect(commits.due(0, false)).toBe(INTERVAL)
     expect(commits.due(0, true)).toBe(0)
     const wide = new Mailbox({ records: 1e6, bytes: 1e9, ahead: 100 })
-    const full = new Commits(context, wide)
+    const full = new Commits(context, wide, noReturns())
     wide.push(chunk(0, 0, 'x'.repeat(1000)))
     wide.push(chunk(0, 1, 'x'))
     const [entry] = [wide.takeWaiting(), wide.takeWaiting()]

@@ -11,7 +11,12 @@ const topic = (name: string, partitions: number, configs: Record<string, string>
 })
 const input = topic('in', 4)
 const topics = (...more: TopicDescription[]) =>
-  new Map([topic('out', 4), topic('dlq', 4), topic(names.state, 4), ...more].map((one) => [one.name, one]))
+  new Map(
+    [topic('out', 4), topic('dlq', 4), topic(names.state, 4), topic(names.retried, 4), ...more].map((one) => [
+      one.name,
+      one,
+    ]),
+  )
 
 describe('where outputs and letters go', () => {
   test('as many partitions as the input: the same partition; else by key', () => {
@@ -41,6 +46,7 @@ describe('where outputs and letters go', () => {
       logAppendTime: false,
     })
     expect(limited.maxStateBytes).toBe(7000)
+    expect(limited.maxParkedBytes).toBeLessThan(7000)
     expect(limited.letters.maxBatchBytes).toBe(1_048_588)
     expect(limited.letters.maxAhead).toBe(Number.MAX_SAFE_INTEGER)
   })

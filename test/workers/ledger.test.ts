@@ -284,7 +284,7 @@ describe('the ledger', () => {
   test('records of a later format are left alone', () => {
     const state = restore(aggregates, [
       ...birth,
-      { key: 'retry/0/5', value: {} },
+      { key: 'foreseen/0/5', value: {} },
       { key: 'unheard/of', value: 1 },
     ])
     expect(state).toEqual(born())

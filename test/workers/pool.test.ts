@@ -26,7 +26,7 @@ describe('a record that kills its thread', () => {
 
   test('throwing is no death: the pipeline answers for it', async () => {
     expect(await fates(pool, OK, { do: 'throw' }, OK)).toMatchObject({
-      fates: ['output', 'process-threw', 'output'],
+      fates: ['output', 'parked process-threw', 'output'],
       deaths: [],
     })
   })
@@ -36,40 +36,40 @@ describe('a record that kills its thread', () => {
     ['loop', 'timeout'],
     ['hang', 'timeout'],
     ['throw later', 'error'],
-  ])(
-    '%s: it alone becomes a dead letter with the cause, its neighbours keep their results',
-    async (deed, cause) => {
-      const found = await fates(pool, OK, OK, { do: deed }, OK)
-      expect(found.fates).toEqual(['output', 'output', `thread-${cause}`, 'output'])
-      expect(found.deaths).toEqual([
-        { range: '0-4', cause },
-        { range: '2-4', cause },
-        { range: '2-3', cause },
-      ])
-      expect(found.result).toMatchObject({ done: 3, dead: 1 })
-      const counted = found.result.folded.windows.reduce((sum, { value }) => sum + Number(value), 0)
-      expect(counted).toBe(3)
-      // Capacity is back.
-      expect(await fates(pool, OK)).toMatchObject({ fates: ['output'], deaths: [] })
-      expect([pool.busy, pool.queued]).toEqual([0, 0])
-    },
-  )
+  ])('%s: it alone is tried again later, its neighbours keep their results', async (deed, cause) => {
+    const found = await fates(pool, OK, OK, { do: deed }, OK)
+    expect(found.fates).toEqual(['output', 'output', `parked thread-${cause}`, 'output'])
+    expect(found.deaths).toEqual([
+      { range: '0-4', cause },
+      { range: '2-4', cause },
+      { range: '2-3', cause },
+    ])
+    expect(found.result).toMatchObject({ done: 3, dead: 0 })
+    const counted = found.result.folded.windows.reduce((sum, { value }) => sum + Number(value), 0)
+    expect(counted).toBe(3)
+    // Capacity is back.
+    expect(await fates(pool, OK)).toMatchObject({ fates: ['output'], deaths: [] })
+    expect([pool.busy, pool.queued]).toEqual([0, 0])
+  })
 
   test('exhausting its memory ends the thread, not the process', async () => {
     const small = poolOf('deadly', { heapMb: 64 })
     const found = await fates(small, OK, { do: 'hoard' }, OK)
-    expect(found.fates).toEqual(['output', 'thread-out-of-memory', 'output'])
+    expect(found.fates).toEqual(['output', 'parked thread-out-of-memory', 'output'])
     await small.close()
   })
 
   test('alone in its batch it runs twice before it is blamed', async () => {
     const found = await fates(pool, { do: 'exit' })
-    expect(found).toMatchObject({ fates: ['thread-exit'], deaths: [{ range: '0-1' }, { range: '0-1' }] })
+    expect(found).toMatchObject({
+      fates: ['parked thread-exit'],
+      deaths: [{ range: '0-1' }, { range: '0-1' }],
+    })
   })
 
   test('several guilty ones are found one by one', async () => {
     const found = await fates(pool, { do: 'exit' }, OK, OK, { do: 'exit' })
-    expect(found.fates).toEqual(['thread-exit', 'output', 'output', 'thread-exit'])
+    expect(found.fates).toEqual(['parked thread-exit', 'output', 'output', 'parked thread-exit'])
   })
 })
 
@@ -126,7 +126,7 @@ describe('the time limit', () => {
     expect(await fates(pool, OK, OK)).toMatchObject({ fates: ['output', 'output'], deaths: [] })
     // The same for the thread that takes the place of a dead one.
     const found = await fates(pool, { do: 'exit' }, OK)
-    expect(found.fates).toEqual(['thread-exit', 'output'])
+    expect(found.fates).toEqual(['parked thread-exit', 'output'])
     expect(found.deaths.map(({ cause }) => cause)).toEqual(['exit', 'exit'])
     await pool.close()
   })

@@ -17,12 +17,14 @@ const values = (...all: readonly unknown[]) =>
   )
 
 /** A record and what must become of it. */
+/** No retries. */
+const ONCE = { retries: { attempts: 1, delay: 0, jitter: 0 } }
 const kinds: Readonly<Record<string, { readonly value: unknown; readonly fate: string }>> = {
   fine: { value: { n: 1 }, fate: 'output' },
   dropped: { value: { do: 'drop' }, fate: 'drop unwanted' },
   dead: { value: { do: 'dead' }, fate: 'refused' },
-  retried: { value: { do: 'retry' }, fate: 'lookup-down' },
-  throws: { value: { do: 'throw' }, fate: 'process-threw' },
+  retried: { value: { do: 'retry' }, fate: 'parked lookup-down' },
+  throws: { value: { do: 'throw' }, fate: 'parked process-threw' },
   tombstone: { value: null, fate: 'tombstone' },
   'no JSON': { value: '{"a":', fate: 'not-json' },
   'no UTF-8': { value: Buffer.from([0xff, 0x7b]), fate: 'not-utf8' },
@@ -31,7 +33,7 @@ const kinds: Readonly<Record<string, { readonly value: unknown; readonly fate: s
   later: { value: { async: true, turns: 2 }, fate: 'output' },
   soon: { value: { async: true }, fate: 'output' },
   'later dead': { value: { async: true, turns: 1, do: 'dead' }, fate: 'refused' },
-  'later thrown': { value: { async: true, turns: 1, do: 'throw' }, fate: 'process-threw' },
+  'later thrown': { value: { async: true, turns: 1, do: 'throw' }, fate: 'parked process-threw' },
 }
 const kind = fc.constantFrom(...Object.keys(kinds))
 const batches = fc.array(
@@ -67,7 +69,7 @@ const layOut = (
 }
 
 describe('one task', () => {
-  test('gives every offset of its range exactly one of output, letter and drop, in order', async () => {
+  test('gives every offset of its range exactly one of output, letter, drop and parking, in order', async () => {
     await fc.assert(
       fc.asyncProperty(batches, fc.nat(40), fc.nat(40), async (all, a, b) => {
         const { bytes, wanted, end } = layOut(all)
@@ -75,8 +77,8 @@ describe('one task', () => {
         const found = await runTask(bytes, { from, to })
         const inside = wanted.filter(({ offset }) => offset >= from && offset < to)
         expect(fatesOf(found)).toEqual(inside)
-        const { done, dead, dropped } = found
-        expect(done + dead + dropped).toBe(inside.length)
+        const { done, dead, dropped, parks } = found
+        expect(done + dead + dropped + parks.length).toBe(inside.length)
         expect(done).toBe(inside.filter(({ fate }) => fate === 'output').length)
         expect(found.folded.windows.find(({ aggregate }) => aggregate === 'all')?.value ?? 0).toBe(done)
       }),
@@ -116,8 +118,8 @@ describe('one task', () => {
     )
   })
 
-  test('a retry ends as a dead letter with its code, until retries exist', async () => {
-    const { letters } = await runTask([values({ do: 'retry' })])
+  test('without retries a retry ends as a dead letter with its code', async () => {
+    const { letters } = await runTask([values({ do: 'retry' })], {}, ONCE)
     const [letter] = decoded(letters)
     if (letter === undefined) throw new Error('no letter')
     const header = (name: string) => headerOf(letter, name)

@@ -124,7 +124,8 @@ describe('a release', () => {
   test('while it claims: the fence that is under way ends, no claim is written', async () => {
     const fencing = Promise.withResolvers<void>()
     const fenced = Promise.withResolvers<Opened>()
-    const { writer, shard, reader, events } = world.start()
+    const started = world.start()
+    const { writer, shard } = started
     writer.opens.push(() => {
       fencing.resolve()
       return fenced.promise
@@ -135,7 +136,7 @@ describe('a release', () => {
     setTimeout(() => fenced.resolve({ result: 'open' }), 60)
     await released
     expect(writer.committed).toEqual([])
-    await expectSilence({ writer, shard, reader, events })
+    await expectSilence(started)
   })
 
   test('before it has begun to claim: nobody is fenced', async () => {

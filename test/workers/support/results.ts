@@ -11,6 +11,7 @@ export const result = (more: Partial<TaskResult> = {}): TaskResult => ({
   outputs: [],
   letters: [],
   drops: [],
+  parks: [],
   folded: { windows: [], latest: -1 },
   rows: [],
   done: 0,

@@ -11,10 +11,11 @@ import { batch, total, tumbling } from '../../../pipelines/api/aggregates.ts'
 import { batchRules } from '../../../pipelines/api/batches.ts'
 import { definePipeline } from '../../../pipelines/api/define.ts'
 import { type Prepared, prepare } from '../../../pipelines/api/execute.ts'
-import { dead, drop } from '../../../pipelines/api/outcome.ts'
+import { dead, drop, retry } from '../../../pipelines/api/outcome.ts'
 import type { Runner } from '../../../workers/bisect.ts'
 import type { TaskOutcome } from '../../../workers/pool.ts'
 import { Publisher } from '../../../workers/publisher.ts'
+import type { ParkedView } from '../../../workers/retries/feed.ts'
 import { TaskRun } from '../../../workers/run-task.ts'
 import { Shard } from '../../../workers/shard.ts'
 import type { FirstOffsets } from '../../../workers/takeover.ts'
@@ -32,7 +33,13 @@ const pipeline = definePipeline({
   topics: { input: 'in', output: 'out', deadLetters: 'dlq' },
   schema: Type.Object({ do: Type.Optional(Type.String()), at: Type.Optional(Type.Number()) }),
   process: (value) =>
-    value.do === 'drop' ? drop('unwanted') : value.do === 'dead' ? dead('refused') : value,
+    value.do === 'drop'
+      ? drop('unwanted')
+      : value.do === 'dead'
+        ? dead('refused')
+        : value.do === 'retry'
+          ? retry('lookup-down', 'try later')
+          : value,
   eventTime: (value) => Number(value.at ?? 0),
   aggregates,
 })
@@ -53,6 +60,8 @@ const setup: ThreadSetup = {
   maxDecompressedBytes: 1e6,
   concurrency: 4,
   taskTimeout: 30_000,
+  retries: { attempts: 4, delay: 1000, jitter: 0 },
+  maxParkedBytes: 1e6,
 }
 const plain = await prepare(pipeline)
 
@@ -111,6 +120,20 @@ export class InlinePool implements Runner {
   }
 }
 
+/** Keeps what it was told, and tells nobody. */
+export class MemoryFeed {
+  view: ParkedView = { parked: new Map(), offsets: new Map() }
+  begun = 0
+  begin(view: ParkedView): void {
+    this.begun++
+    this.view = view
+  }
+  changed(view: ParkedView): void {
+    this.view = view
+  }
+  async stop(): Promise<void> {}
+}
+
 const neverRun: FirstOffsets = { hasRun: async () => false, taken: async () => new Map() }
 
 export interface ShardChoice extends ContextChoice {
@@ -129,6 +152,7 @@ export class ShardWorld {
     readonly shard: Shard
     readonly writer: MemoryWriter
     readonly reader: MemoryReader
+    readonly returns: MemoryReader
   }[] = []
   readonly #produced = new Map<number, number>()
 
@@ -136,7 +160,7 @@ export class ShardWorld {
     this.#prepared = kind === 'plain' ? plain : counting
     this.pool = new InlinePool(this.#prepared)
     for (const topic of ['in', 'out', 'dlq', 'insights']) this.kafka.make(topic, partitions)
-    for (const topic of [names.state, names.drops]) this.kafka.make(topic, 1)
+    for (const topic of [names.state, names.drops, names.retried]) this.kafka.make(topic, 1)
   }
 
   start(choice: ShardChoice = {}, writer = new MemoryWriter(this.kafka, this.epochs)) {
@@ -159,8 +183,12 @@ export class ShardWorld {
       },
     }
     const publisher = new Publisher(views, own, 0, slot.events)
-    const shard = new Shard({ context: slot, reader, writer, pool: this.pool, publisher, first })
-    const started = { shard, writer, reader, events: slot.events }
+    const feed = new MemoryFeed()
+    const returns = new MemoryReader(this.kafka, names.retried)
+    const start = async () => this.kafka.log(names.retried, 0).start
+    const retries = { reader: returns, start, feed }
+    const shard = new Shard({ context: slot, reader, writer, pool: this.pool, publisher, retries, first })
+    const started = { shard, writer, reader, returns, feed, events: slot.events }
     this.started.push(started)
     return started
   }
@@ -180,7 +208,9 @@ export class ShardWorld {
   get state(): ReadonlyMap<string, unknown> {
     const text = (bytes: Buffer | null) => bytes?.toString() ?? ''
     return new Map(
-      this.kafka.records(names.state).map(({ key, value }) => [text(key), value && JSON.parse(text(value))]),
+      this.kafka
+        .records(names.state)
+        .map(({ key, value }) => [text(key), value && JSON.parse(text(value).split('\n')[0] ?? '')]),
     )
   }
   position(partition: number): number {
@@ -201,6 +231,10 @@ export class ShardWorld {
     const ranges = this.kafka.records(names.drops).map(({ value }) => JSON.parse(value?.toString() ?? ''))
     for (const { partition, from, to } of ranges)
       for (let offset = from; offset <= to; offset++) note(partition, offset)
+    for (const [key, value] of this.state) {
+      const [kind, partition, offset] = key.split('/')
+      if (kind === 'retry' && value !== null) note(Number(partition), Number(offset))
+    }
     const wanted = [...this.#produced.keys()].flatMap((partition) =>
       Array.from({ length: this.position(partition) }, (_, offset) => `${partition}/${offset}`),
     )
@@ -219,9 +253,10 @@ export class ShardWorld {
 
   async stop(): Promise<void> {
     this.pool.go()
-    for (const { shard, reader } of this.started) {
+    for (const { shard, reader, returns } of this.started) {
       await shard.release(2000)
       await reader.stop()
+      await returns.stop()
     }
   }
 }

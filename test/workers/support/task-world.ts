@@ -72,6 +72,8 @@ export const setup: ThreadSetup = {
   maxDecompressedBytes: 1e6,
   concurrency: 3,
   taskTimeout: 30_000,
+  retries: { attempts: 4, delay: 1000, jitter: 0 },
+  maxParkedBytes: 10_000,
 }
 
 export const taskOf = (batches: readonly Buffer[], more: Partial<Task> = {}): Task => ({
@@ -99,7 +101,7 @@ export interface Fate {
 }
 
 /** In the order in which each topic got them, then by offset. */
-export const fatesOf = ({ outputs, letters, drops }: TaskResult): Fate[] => {
+export const fatesOf = ({ outputs, letters, drops, parks }: TaskResult): Fate[] => {
   const originOf = (record: Parameters<typeof headerOf>[0]) =>
     parseOrigin(headerOf(record, HEADER.origin) ?? '')?.offset ?? Number.NaN
   const out = decoded(outputs).map((record) => ({ offset: originOf(record), fate: 'output' }))
@@ -110,7 +112,8 @@ export const fatesOf = ({ outputs, letters, drops }: TaskResult): Fate[] => {
   const dropped = drops.flatMap(({ from, to, code }) =>
     Array.from({ length: to - from + 1 }, (_, i) => ({ offset: from + i, fate: `drop ${code}` })),
   )
-  for (const list of [out, dlq, dropped])
+  const parked = parks.map(({ offset, code }) => ({ offset, fate: `parked ${code}` }))
+  for (const list of [out, dlq, dropped, parked])
     if (list.some(({ offset }, i) => offset <= (list[i - 1]?.offset ?? -1))) throw new Error('out of order')
-  return [...out, ...dlq, ...dropped].sort((a, b) => a.offset - b.offset)
+  return [...out, ...dlq, ...dropped, ...parked].sort((a, b) => a.offset - b.offset)
 }

@@ -22,6 +22,7 @@ import { publishInsights } from '../coordinator/insights.ts'
 import type { AnyPipeline } from '../pipelines/api/define.ts'
 import { combinerOf, insightsSender, knownPipelines, spokesmanFor } from './coordinator-insights.ts'
 import { connectTopology } from './host.ts'
+import { QUEUES_PATH, queuePages } from './queues.ts'
 
 export interface CoordinatorHostOptions {
   readonly id: string
@@ -59,9 +60,9 @@ export const hostCoordinator = async (
   })
   begun.defer(() => coordinator.stop())
   begun.use(publishing(settings, redis, coordinator, events))
-  const http = begun.adopt(await serveHttp(httpOptions(settings), coordinator.status), (server) =>
-    server.close(),
-  )
+  const queues = begun.use(queuePages(settings, redis, () => pipelinesOf(coordinator)))
+  const options = { ...httpOptions(settings), pages: { [QUEUES_PATH]: queues.handle } }
+  const http = begun.adopt(await serveHttp(options, coordinator.status), (server) => server.close())
   const all = begun.move()
   return {
     coordinator,
@@ -69,6 +70,11 @@ export const hostCoordinator = async (
     until: (until) => untilEnd(coordinator, until),
     close: () => all.disposeAsync(),
   }
+}
+
+const pipelinesOf = (coordinator: Coordinator): readonly string[] => {
+  const { plans, workers } = coordinator.status()
+  return [...new Set([...plans, ...workers].map(({ pipeline }) => pipeline))]
 }
 
 const httpOptions = ({ httpPort, httpHost, httpToken, httpUser, httpPassword }: Settings): HttpOptions => ({

@@ -85,6 +85,28 @@ export const connectTopology = async (
   return new Topology(connections)
 }
 
+const connectKafka = async (settings: Settings, clientId: string) => {
+  const input = await connectTopology(settings, 'input', clientId)
+  const lane = () => connectTopology(settings, 'home', clientId)
+  const home = await lane()
+  const lanes = [home, ...(await Promise.all(Array.from({ length: LANES - 1 }, lane)))] as const
+  await requireVerification(home)
+  const admins = {
+    input: kafkaClient(settings, 'input').admin(),
+    home: kafkaClient(settings, 'home').admin(),
+  }
+  await Promise.all([admins.input.connect(), admins.home.connect()])
+  const close = async () => {
+    await Promise.all([
+      admins.input.disconnect(),
+      admins.home.disconnect(),
+      input.connections.close(),
+      ...lanes.map(({ connections }) => connections.close()),
+    ])
+  }
+  return { input, home, lanes, admins, close }
+}
+
 /** @throws MillraceError whatever keeps a worker from starting, before anything is half made */
 export const hostWorker = async (settings: Settings, options: HostOptions): Promise<Host> => {
   const { pipeline, url } = await loadPipeline(options.pipeline)
@@ -100,18 +122,8 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
   const workers = redisWorkers(redis, keys)
   const writer = { pipeline: name, worker: options.worker, startedAt: Date.now(), writes: writesOf(names) }
   await keepApart({ workers, writer })
-  const input = await connectTopology(settings, 'input', options.worker)
-  const lanes = await Promise.all(
-    Array.from({ length: LANES }, () => connectTopology(settings, 'home', options.worker)),
-  )
-  const [home] = lanes
-  if (home === undefined) throw new Error('no lanes')
-  await requireVerification(home)
-  const admins = {
-    input: kafkaClient(settings, 'input').admin(),
-    home: kafkaClient(settings, 'home').admin(),
-  }
-  await Promise.all([admins.input.connect(), admins.home.connect()])
+  const kafka = await connectKafka(settings, options.worker)
+  const { input, home, lanes, admins } = kafka
   const { slots, topics, input: inputTopic } = await ensureTopics(admins, names, settings)
   await Promise.all([input.topic(names.input), ...lanes.map((lane) => lane.refresh(names.state))])
   const { topicId: stateTopicId } = await home.topic(names.state)
@@ -129,7 +141,7 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
     name,
     worker: options.worker,
     input,
-    lanes: [home, ...lanes.slice(1)],
+    lanes,
     admin: admins.input,
     inputTopic,
     topics,
@@ -143,12 +155,7 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
   })
   const close = async () => {
     await retries.close()
-    await Promise.all([
-      admins.input.disconnect(),
-      admins.home.disconnect(),
-      input.connections.close(),
-      ...lanes.map((lane) => lane.connections.close()),
-    ])
+    await kafka.close()
     closeRedis(redis)
   }
   const to = bounds.to && { to: bounds.to }

@@ -7,6 +7,7 @@ import { hostCoordinator } from '../coordinator-host.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { alertLine, insightsLine } from '../log.ts'
 import { note } from '../output.ts'
+import { QUEUES_PATH } from '../queues.ts'
 
 export const coordinatorCommand = (): Command =>
   new Command('coordinator')
@@ -22,7 +23,7 @@ const run = async (): Promise<void> => {
   tell(events)
   const id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
   const host = await hostCoordinator(settings, { id, events, signal: interrupted.signal })
-  note(`coordinator ${id} serves ${host.url}/api/status`)
+  note(`coordinator ${id} serves ${host.url}/api/status and the retry queues under ${host.url}${QUEUES_PATH}`)
   try {
     await host.until(interrupted.signal)
   } finally {

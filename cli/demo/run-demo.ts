@@ -13,6 +13,7 @@ import { makeSecrets } from '../../pipelines/api/options.ts'
 import { withAdmins } from '../admins.ts'
 import { demoName, withAddresses } from '../connect.ts'
 import { note } from '../output.ts'
+import { QUEUES_PATH } from '../queues.ts'
 import { addressesOf, ensureServices, findServices, servicesFolder } from '../services/services.ts'
 import { startDemoCluster } from './cluster.ts'
 import { Demo } from './demo.ts'
@@ -56,7 +57,9 @@ export const runDemo = async (options: DemoOptions, signal: AbortSignal): Promis
   const cluster = stack.adopt(await startDemoCluster(settings, makeSecrets(pipeline, process.env)), (one) =>
     one.stop(),
   )
-  note(`coordinator: ${cluster.coordinator.url}/api/status`)
+  note(
+    `coordinator: ${cluster.coordinator.url}/api/status, retries: ${cluster.coordinator.url}${QUEUES_PATH}`,
+  )
   const demo = await Demo.open(settings, pipeline, names, cluster)
   stack.defer(() => demo.close())
   return await demo.run(options, signal)

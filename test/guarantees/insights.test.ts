@@ -1,7 +1,7 @@
 /** Guarantee: insights by count are published exactly once, also where workers are killed around the commit; no batch is torn. */
 import { expect, test } from 'vitest'
-import { readHeaders } from '../../cluster/kafka/codec/decode.ts'
 import { kafkaClient } from '../../cluster/kafka/client.ts'
+import { readHeaders } from '../../cluster/kafka/codec/decode.ts'
 import { appendFlush } from '../../cluster/kafka/orders.ts'
 import { scan } from '../../cluster/kafka/scan.ts'
 import { type BatchName, HEADER, parseBatch } from '../../cluster/protocol/headers.ts'
@@ -27,7 +27,10 @@ const messagesOf = async ({ input, names }: TestCluster): Promise<readonly Messa
     const name = readHeaders(cursor).find(([header]) => header === HEADER.batch)?.[1]
     const batch = parseBatch(String(name))
     if (batch === undefined) throw new Error(`no batch: ${name}`)
-    found.push({ batch, value: JSON.parse(cursor.bytes.toString('utf8', cursor.valueStart, cursor.valueEnd)) })
+    found.push({
+      batch,
+      value: JSON.parse(cursor.bytes.toString('utf8', cursor.valueStart, cursor.valueEnd)),
+    })
   })
   return found
 }

@@ -2,9 +2,10 @@
  * Runs one chunk in the pool; where its thread dies, runs the halves, until the guilty record is alone: that one is
  * retried later with the cause as its code, its neighbours keep their results.
  */
+import { MillraceError } from '../cluster/errors.ts'
 import type { Chunk } from '../cluster/kafka/ports.ts'
 import type { Pool } from './pool.ts'
-import type { Overrides, Task, TaskResult } from './task.ts'
+import { isNotRun, type Overrides, type Task, type TaskResult } from './task.ts'
 
 /** All that a shard asks of the pool. */
 export type Runner = Pick<Pool, 'run'>
@@ -51,8 +52,8 @@ const runRange = async (pool: Runner, run: Run, range: Range): Promise<TaskResul
   const outcome = await pool.run(run.owner ?? run.slot, () => taskOf(run, from, to, overrides))
   if (outcome.ok) return outcome.result
   const { cause } = outcome
-  if (cause === 'closed' || cause === 'not-started')
-    throw new Error(`offsets ${from} to ${to - 1} were not run: ${cause}`)
+  if ('detail' in outcome) throw new MillraceError('pipeline-load', outcome.detail)
+  if (isNotRun(outcome)) throw new Error(`offsets ${from} to ${to - 1} were not run: ${cause}`)
   run.died(from, to, cause)
   const deaths = range.deaths + 1
   if (to - from > 1) {

@@ -6,7 +6,7 @@
 import { Piscina } from 'piscina'
 import { entryUrl } from '../cluster/entry.ts'
 import type { ParkedOutcome, ParkedTask } from './retries/run-parked.ts'
-import type { Handed, Task, TaskResult, ThreadSetup } from './task.ts'
+import type { Broken, Handed, Task, TaskResult, ThreadSetup } from './task.ts'
 
 export interface PoolOptions {
   readonly threads: number
@@ -21,6 +21,8 @@ export type Outcome<T> =
   | { readonly ok: false; readonly cause: string }
   /** No thread has begun it, and none will: the task is not to blame. */
   | { readonly ok: false; readonly cause: 'closed' | 'not-started' }
+  /** The pipeline cannot be loaded or set up in a thread. */
+  | { readonly ok: false; readonly cause: 'broken'; readonly detail: string }
 
 export type TaskOutcome = Outcome<TaskResult>
 
@@ -46,7 +48,7 @@ interface Waiting {
 }
 
 export class Pool {
-  readonly #piscina: Piscina<Handed<Load>, Found>
+  readonly #piscina: Piscina<Handed<Load>, Found | Broken>
   readonly #options: PoolOptions
   readonly #queues = new Map<number, Waiting[]>()
   #busy = 0
@@ -54,7 +56,7 @@ export class Pool {
 
   constructor(setup: ThreadSetup, options: PoolOptions) {
     this.#options = options
-    this.#piscina = new Piscina<Handed<Load>, Found>({
+    this.#piscina = new Piscina<Handed<Load>, Found | Broken>({
       filename: entryUrl('./thread', import.meta.url).href,
       minThreads: options.threads,
       maxThreads: options.threads,
@@ -126,7 +128,8 @@ export class Pool {
     try {
       const task = make()
       const options = { name: errand, transferList: [task.bytes], signal: limit.signal }
-      return { ok: true, result: await this.#piscina.run({ task, begun }, options) }
+      const result = await this.#piscina.run({ task, begun }, options)
+      return 'broken' in result ? { ok: false, cause: 'broken', detail: result.broken } : { ok: true, result }
     } catch (error) {
       const cause = limit.signal.aborted ? String(limit.signal.reason) : causeOf(error)
       return { ok: false, cause: this.#closed ? 'closed' : cause }

@@ -10,6 +10,7 @@
  * Whatever is under way carries the incarnation it began in: after a reopen (P3.4 b) what arrives from another is ignored.
  */
 import { type Actor, spawn } from '../cluster/actor/actor.ts'
+import { MillraceError, messageOf } from '../cluster/errors.ts'
 import type { Events } from '../cluster/events.ts'
 import { CODE } from '../cluster/kafka/codes.ts'
 import { pause } from '../cluster/kafka/failures.ts'
@@ -255,9 +256,7 @@ export class Shard {
     }).then(
       (result) => this.#actor.tell(() => this.#finished(incarnation, entry, result)),
       (error) =>
-        this.#actor.tell(() =>
-          incarnation === this.#incarnation ? this.#halt('internal', String(error)) : undefined,
-        ),
+        this.#actor.tell(() => (incarnation === this.#incarnation ? this.#haltBy(error) : undefined)),
     )
   }
 
@@ -286,7 +285,7 @@ export class Shard {
       this.#actor.tell(() => (incarnation === this.#incarnation ? act() : undefined))
     this.#transacting = this.#commits.transact(this.#parts.writer, commit).then(
       (result) => current(() => this.#transacted(commit, result)),
-      (error) => current(() => this.#halt('internal', String(error))),
+      (error) => current(() => this.#haltBy(error)),
     )
   }
 
@@ -372,6 +371,11 @@ export class Shard {
     const opened = await this.#parts.writer.reopen()
     if (opened.result !== 'open') return this.#fail(opened)
     await this.#takeOver(performance.now())
+  }
+
+  #haltBy(error: unknown): void {
+    const code = error instanceof MillraceError ? error.code : 'internal'
+    this.#halt(code, code === 'internal' ? String(error) : messageOf(error))
   }
 
   #halt(code: string, detail: string): void {

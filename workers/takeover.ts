@@ -52,7 +52,13 @@ const RESTORE_LIMIT_MS = 600_000
 export const takeOver = (context: SlotContext, writer: Writer, first: FirstOffsets): Promise<Takeover> =>
   claimAndRestore(context, writer, first).catch(endedBy)
 
-const HALTING: readonly ErrorCode[] = ['position-gap', 'topic-missing', 'topic-recreated', 'kafka-auth']
+const HALTING: readonly ErrorCode[] = [
+  'position-gap',
+  'topic-missing',
+  'topic-recreated',
+  'kafka-auth',
+  'settings',
+]
 
 /** A look at Kafka that fails ends a takeover like any other step: away is tried again, the rest stops the shard by name. */
 const endedBy = (error: unknown): Takeover => {

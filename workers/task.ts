@@ -117,3 +117,12 @@ export interface ThreadSetup {
   /** Made-up failures; absent outside of demo and tests. */
   readonly inject?: Failures | undefined
 }
+
+/** What a thread answers with whose pipeline cannot be loaded or set up. */
+export interface Broken {
+  readonly broken: string
+}
+
+/** True where no record had a part in it: what was to run may run later. */
+export const isNotRun = ({ cause }: { readonly cause: string }): boolean =>
+  cause === 'closed' || cause === 'not-started' || cause === 'broken'

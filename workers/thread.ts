@@ -1,28 +1,37 @@
 /** Entry of a pool thread: loads the pipeline once, then runs tasks. Telemetry is never started here; durations go back with the result. */
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina'
+import { messageOf } from '../cluster/errors.ts'
 import { free } from '../cluster/kafka/free.ts'
-import { prepare } from '../pipelines/api/execute.ts'
+import { type Prepared, prepare } from '../pipelines/api/execute.ts'
 import { loadPipeline } from '../pipelines/api/load.ts'
 import { injected } from './retries/inject.ts'
 import { type ParkedOutcome, type ParkedTask, runParkedRecords } from './retries/run-parked.ts'
 import { TaskRun } from './run-task.ts'
-import type { Handed, TaskResult, ThreadSetup } from './task.ts'
+import type { Broken, Handed, TaskResult, ThreadSetup } from './task.ts'
 
 const setup = workerData as ThreadSetup
-const { pipeline } = await loadPipeline(setup.pipeline)
-const prepared = await prepare(injected(pipeline, setup.inject), setup.options, {
-  maxRecordBytes: setup.maxRecordBytes,
-})
+const load = async (): Promise<Prepared> => {
+  const { pipeline } = await loadPipeline(setup.pipeline)
+  const { maxRecordBytes } = setup
+  return prepare(injected(pipeline, setup.inject), setup.options, { maxRecordBytes })
+}
+/** Told with each task: a thread that died of it would only be replaced, again and again. */
+const prepared: Prepared | Broken = await load().catch((error) => ({ broken: messageOf(error) }))
 
-export const runTask = async ({ task, begun }: Handed): Promise<TaskResult> => {
+export const runTask = async ({ task, begun }: Handed): Promise<TaskResult | Broken> => {
   Atomics.store(begun, 0, process.hrtime.bigint())
+  if ('broken' in prepared) return prepared
   const result = await new TaskRun(setup, prepared, task).run()
   free(new Uint8Array(task.bytes))
   return transferred(result)
 }
 
-export const runParked = async ({ task, begun }: Handed<ParkedTask>): Promise<readonly ParkedOutcome[]> => {
+export const runParked = async ({
+  task,
+  begun,
+}: Handed<ParkedTask>): Promise<readonly ParkedOutcome[] | Broken> => {
   Atomics.store(begun, 0, process.hrtime.bigint())
+  if ('broken' in prepared) return prepared
   return runParkedRecords(setup, prepared, task)
 }
 

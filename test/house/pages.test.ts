@@ -80,6 +80,8 @@ test('docs/guarantees.md has a section with its limits for each of them', () => 
 /** What a shard or a takeover can stop with: cluster/kafka/ports.ts and workers/takeover.ts. */
 const halts = [
   'pipeline-insights',
+  'pipeline-load',
+  'settings',
   'position-gap',
   'topic-recreated',
   'state-lost',

@@ -57,7 +57,8 @@ const order = (price: number, more: object = {}) => ({ id: 'a', price, ...more }
 
 const fateOf = (outcome: Outcome): string => {
   if (outcome.outcome === 'done') return 'output'
-  return outcome.outcome === 'drop' ? `drop ${outcome.code}` : outcome.code
+  const words = { drop: 'drop ', retry: 'parked ', dead: '' }
+  return `${words[outcome.outcome]}${outcome.code}`
 }
 
 const taskValue = fc.oneof(

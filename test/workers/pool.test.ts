@@ -167,3 +167,12 @@ describe('closing', () => {
     expect(workerPorts()).toBeLessThanOrEqual(before)
   })
 })
+
+test('a pipeline that cannot be set up is told at once, with its own words, and no record is blamed', async () => {
+  const pool = poolOf('unready')
+  await expect(runValues(pool, [OK, OK])).rejects.toMatchObject({
+    code: 'pipeline-load',
+    message: expect.stringContaining('the database is not there'),
+  })
+  await pool.close()
+})

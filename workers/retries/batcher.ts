@@ -4,6 +4,7 @@
  * the task's time. Where a thread dies each record of its task runs alone; the guilty one has failed with the cause as its code.
  */
 import type { Pool } from '../pool.ts'
+import { isNotRun } from '../task.ts'
 import type { ParkedOutcome, ParkedRun } from './run-parked.ts'
 
 export interface RunRequest extends ParkedRun {
@@ -79,7 +80,7 @@ export class Batcher {
       return
     }
     const { cause } = outcome
-    if (cause === 'closed' || cause === 'not-started') {
+    if (isNotRun(outcome)) {
       for (const { settle } of members) settle.reject(new NotRun(cause))
       return
     }

@@ -68,11 +68,14 @@ describe('runs of parked records', () => {
     expect(tasks.map(({ runs }) => runs.length)).toEqual([3, 1, 1, 1])
   })
 
-  test.each(['closed', 'not-started'])('%s: nobody ran it, and nobody is to blame', async (cause) => {
-    const { batcher, open } = batcherOf(() => ({ ok: false, cause }))
-    open()
-    await expect(batcher.run(request(1))).rejects.toThrow(NotRun)
-  })
+  test.each(['closed', 'not-started', 'broken'])(
+    '%s: nobody ran it, and nobody is to blame',
+    async (cause) => {
+      const { batcher, open } = batcherOf(() => ({ ok: false, cause }))
+      open()
+      await expect(batcher.run(request(1))).rejects.toThrow(NotRun)
+    },
+  )
 
   test('stopped: what waits is not run, what runs ends', async () => {
     const { batcher, open } = batcherOf(allDone)

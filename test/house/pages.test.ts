@@ -126,8 +126,8 @@ test('every setting a page names exists', () => {
 const producedBy = (path: string, pattern: RegExp): readonly string[] =>
   [...textOf(path).matchAll(pattern)].map(([, code = '']) => code)
 
-/** Causes that blame nobody: the bisect ends with an error instead. */
-const blameless = producedBy('workers/bisect.ts', /cause === '([a-z-]+)'/g)
+/** Causes that blame nobody (isNotRun). */
+const blameless = producedBy('workers/task.ts', /cause === '([a-z-]+)'/g)
 
 test('the codes that workers give a record are those of the one table', () => {
   const codes = [

@@ -20,6 +20,7 @@ import { type Coordinator, startCoordinator } from '../coordinator/coordinator.t
 import { type HttpOptions, serveHttp } from '../coordinator/http.ts'
 import { publishInsights } from '../coordinator/insights.ts'
 import type { AnyPipeline } from '../pipelines/api/define.ts'
+import { postAlerts } from './alert-hook.ts'
 import { combinerOf, insightsSender, knownPipelines, spokesmanFor } from './coordinator-insights.ts'
 import { connectTopology } from './host.ts'
 import { QUEUES_PATH, queuePages } from './queues.ts'
@@ -59,6 +60,8 @@ export const hostCoordinator = async (
     leaseMs: settings.lease,
   })
   begun.defer(() => coordinator.stop())
+  // Ends after those who alert.
+  if (settings.alertHook !== undefined) begun.use(postAlerts(settings.alertHook, { events }))
   begun.use(publishing(settings, redis, coordinator, events))
   const queues = begun.use(queuePages(settings, redis, () => pipelinesOf(coordinator)))
   const options = { ...httpOptions(settings), pages: { [QUEUES_PATH]: queues.handle } }
@@ -106,7 +109,10 @@ const publishing = (
   }
   const actors = [
     publishInsights({ ...shared, combineFor: (name) => of(name, combinerOf) }),
-    publishClusterInsights({ ...shared, spokesmanOf: (name) => of(name, spokesmanFor) }),
+    publishClusterInsights({
+      ...shared,
+      spokesmanOf: (name) => of(name, (pipeline) => spokesmanFor(pipeline, settings.alertAt)),
+    }),
   ]
   return {
     async [Symbol.asyncDispose]() {

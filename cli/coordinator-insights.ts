@@ -45,7 +45,11 @@ export const combinerOf =
     )
   }
 
-export const spokesmanFor = ({ aggregates = {}, clusterInsights, alertAt }: AnyPipeline): Spokesman => {
+/** @param fallback what people are alerted at where the pipeline does not say */
+export const spokesmanFor = (
+  { aggregates = {}, clusterInsights, alertAt }: AnyPipeline,
+  fallback?: number,
+): Spokesman => {
   const figures = (totals: readonly WindowParts[]) =>
     figuresOf(aggregates, new Map(combine(aggregates, totals).flatMap(({ values }) => [...values])))
   const named = (fits: (aggregate: Aggregate) => boolean) =>
@@ -54,7 +58,7 @@ export const spokesmanFor = ({ aggregates = {}, clusterInsights, alertAt }: AnyP
   const windowed = named(({ span }) => span === 'window')
   return {
     seconds: clusterInsights?.seconds,
-    alertAt: errors.length === 0 ? undefined : alertAt,
+    alertAt: errors.length === 0 ? undefined : (alertAt ?? fallback),
     say: (totals) => judged(clusterInsights?.messages(figures(totals)) ?? [], windowed),
     errors: (totals) => errors.flatMap((name) => figures(totals).counts(name)),
   }

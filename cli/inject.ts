@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander'
 import { MillraceError, messageOf } from '../cluster/errors.ts'
 import { type Failures, failures } from '../cluster/settings/values.ts'
-import type { Settings } from '../cluster/settings.ts'
+import { readSettings } from '../cluster/settings.ts'
 
 /** So that retries can be seen. */
 export const DEMO_FAILURES: Failures = { retry: 0.01 }
@@ -16,9 +16,12 @@ export const madeUp = (text: string): Failures => {
   }
 }
 
-/** @throws MillraceError `settings` where somebody would make real records fail */
-export const withoutFailures = (settings: Settings): Settings => {
-  if (Object.keys(settings.inject).length === 0) return settings
+/**
+ * Comes before anything is waited for.
+ * @throws MillraceError `settings` where somebody would make real records fail
+ */
+export const refuseFailures = (): void => {
+  if (Object.keys(readSettings(process.env).inject).length === 0) return
   throw new MillraceError('settings', 'MILLRACE_INJECT makes records fail: only the demo may', {
     remedy: 'unset it, or see it with `millrace demo --inject`',
   })

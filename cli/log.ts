@@ -28,6 +28,9 @@ export const insightsLine = ({ pipeline, messages }: Events['clusterInsights']):
 export const alertLine = ({ pipeline, errorClass, count, at }: Events['alert']): string =>
   `${pipeline}: ${count} dead letters of class ${printableText(errorClass)} (alert at ${at})`
 
+export const alertUnsentLine = ({ pipeline, errorClass, reason }: Events['alertUnsent']): string =>
+  `${pipeline}: the alert hook did not take the alert of class ${printableText(errorClass)}: ${printableText(reason)}`
+
 const lines: Lines = {
   committed: {
     level: 'debug',
@@ -75,6 +78,7 @@ const lines: Lines = {
   },
   clusterInsights: { level: 'info', text: insightsLine },
   alert: { level: 'warn', text: alertLine },
+  alertUnsent: { level: 'warn', text: alertUnsentLine },
   indexed: {
     level: 'info',
     text: (e) => `${e.index}: ${e.indexed} documents, ${e.rejected} rejected, lag ${e.lag}`,

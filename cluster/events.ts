@@ -55,6 +55,8 @@ export interface Events {
   clusterInsights: { pipeline: string; messages: readonly { readonly key: string; readonly value: Said }[] }
   /** Dead letters of one class, over all slots, have reached what the pipeline alerts at. */
   alert: { pipeline: string; errorClass: string; count: number; at: number }
+  /** The hook did not take an alert, at any of a few tries. */
+  alertUnsent: { pipeline: string; errorClass: string; reason: string }
   /** Of a sink, every few seconds in which something happened. Counts since it started; `lag` is what it has not committed. */
   indexed: { index: string; indexed: number; rejected: number; heldBytes: number; lag: number }
   /** Something of another version or malformed was left alone. */

@@ -23,7 +23,7 @@ import type { Retry } from '../pipelines/api/outcome.ts'
 import { LetterWriter } from './letter.ts'
 import { Outbox } from './outbox.ts'
 import { RecordInput } from './record-input.ts'
-import { batchOfOne, type FreshPark, previewOf } from './retries/park.ts'
+import { batchOfOne, type FreshPark, maskedKey, previewOf } from './retries/park.ts'
 import { waitAfter } from './retries/policy.ts'
 import type { Task, TaskResult, ThreadSetup } from './task.ts'
 
@@ -179,7 +179,7 @@ export class TaskRun {
     const preview = overrides.faulty.has(input.offset)
       ? '(it ends its thread)'
       : previewOf(this.#prepared.pipeline, input.value)
-    this.#parks.push({ offset: input.offset, code, message, due, preview, record })
+    this.#parks.push({ offset: input.offset, code, message, due, key: maskedKey(input.key), preview, record })
     return true
   }
 

@@ -4,8 +4,9 @@ import { Command } from 'commander'
 import { EventBus } from '../../cluster/events.ts'
 import { connectedSettings, waiting } from '../connect.ts'
 import { hostCoordinator } from '../coordinator-host.ts'
+import { refuseFailures } from '../inject.ts'
 import { untilInterrupted } from '../interrupt.ts'
-import { alertLine, insightsLine } from '../log.ts'
+import { alertLine, alertUnsentLine, insightsLine } from '../log.ts'
 import { note } from '../output.ts'
 import { QUEUES_PATH } from '../queues.ts'
 
@@ -17,6 +18,7 @@ export const coordinatorCommand = (): Command =>
     .action(run)
 
 const run = async (): Promise<void> => {
+  refuseFailures()
   using interrupted = untilInterrupted()
   const settings = await connectedSettings(['home', 'redis'])
   const events = new EventBus()
@@ -38,6 +40,7 @@ const tell = (events: EventBus): void => {
   events.on('skipped', ({ detail }) => note(detail))
   events.on('clusterInsights', (said) => note(insightsLine(said)))
   events.on('alert', (alert) => note(`alert: ${alertLine(alert)}`))
+  events.on('alertUnsent', (unsent) => note(alertUnsentLine(unsent)))
   events.on('planned', ({ pipeline, epoch, owned, releasing, workers }) =>
     note(`plan ${epoch} of ${pipeline}: ${owned} slots on ${workers} workers, ${releasing} on the move`),
   )

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { positiveNumber } from '../arguments.ts'
 import { type DevOptions, dev } from '../dev/dev.ts'
+import { refuseFailures } from '../inject.ts'
 import { untilInterrupted } from '../interrupt.ts'
 
 export const devCommand = (): Command =>
@@ -15,6 +16,7 @@ export const devCommand = (): Command =>
     .action(run)
 
 const run = async (path: string, options: DevOptions): Promise<void> => {
+  refuseFailures()
   using interrupted = untilInterrupted()
   await dev(path, options, interrupted.signal)
 }

@@ -4,7 +4,7 @@ import { rate, wholeNumber } from '../arguments.ts'
 import { exportLetters } from '../dlq/export.ts'
 import { type FollowOptions, follow } from '../dlq/follow.ts'
 import { groups, list, log, show } from '../dlq/look.ts'
-import { repeated, withSelection } from '../dlq/options.ts'
+import { repeated, withPipeline, withSelection } from '../dlq/options.ts'
 import { type RepairOptions, repair, replay } from '../dlq/send-back.ts'
 import { outputOption } from '../output.ts'
 
@@ -24,10 +24,8 @@ const listCommand = (): Command =>
     .action(list)
 
 const showCommand = (): Command =>
-  new Command('show')
+  withPipeline(new Command('show').argument('<letter>', 'topic/partition/offset of it, or of its origin'))
     .description('Show one letter, masked.')
-    .argument('<letter>', 'topic/partition/offset of it, or of its origin')
-    .argument('[pipeline]', 'shipped name or path (default: the setting MILLRACE_PIPELINE)')
     .addOption(raw())
     .addOption(outputOption())
     .action(show)
@@ -88,9 +86,8 @@ const replayCommand = (): Command =>
     .action(replay)
 
 const logCommand = (): Command =>
-  new Command('log')
+  withPipeline(new Command('log'))
     .description('Show who replayed, repaired or parked how many letters.')
-    .argument('[pipeline]', 'shipped name or path (default: the setting MILLRACE_PIPELINE)')
     .addOption(outputOption())
     .action(log)
 

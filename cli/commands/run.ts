@@ -8,7 +8,7 @@ import type { Membership } from '../../workers/membership.ts'
 import { SOLO_EPOCH } from '../../workers/slot.ts'
 import { connectedSettings } from '../connect.ts'
 import { type Host, hostWorker } from '../host.ts'
-import { withoutFailures } from '../inject.ts'
+import { refuseFailures } from '../inject.ts'
 import { type CombinedWindow, windowsOf } from '../insights.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { logEvents } from '../log.ts'
@@ -42,7 +42,8 @@ const run = async (pipeline: string | undefined, options: Options): Promise<void
     throw new MillraceError('usage', '--from needs --as: each input offset has one fate under one name', {
       remedy: 'add --as <name>',
     })
-  const settings = withoutFailures(await connectedSettings(['input', 'home', 'redis']))
+  refuseFailures()
+  const settings = await connectedSettings(['input', 'home', 'redis'])
   const events = new EventBus()
   logEvents(events, settings.logLevel, 'run', note)
   using interrupted = untilInterrupted()

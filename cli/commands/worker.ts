@@ -4,7 +4,7 @@ import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
 import type { Settings } from '../../cluster/settings.ts'
 import { wholeNumber } from '../arguments.ts'
 import { connectedSettings } from '../connect.ts'
-import { withoutFailures } from '../inject.ts'
+import { refuseFailures } from '../inject.ts'
 import { windowsOf } from '../insights.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { note } from '../output.ts'
@@ -25,7 +25,8 @@ export const workerCommand = (): Command =>
 const PATIENCE_MS = 1000
 
 const run = async ({ processes }: Options): Promise<void> => {
-  const settings = withoutFailures(await connectedSettings(['input', 'home', 'redis']))
+  refuseFailures()
+  const settings = await connectedSettings(['input', 'home', 'redis'])
   using interrupted = untilInterrupted()
   const supervisor = superviseWorkers(settings, {
     processes: processes ?? settings.processes,

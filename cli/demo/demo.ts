@@ -68,6 +68,7 @@ export class Demo {
 
   async run(options: DemoOptions, signal: AbortSignal): Promise<DemoResult> {
     const started = performance.now()
+    this.#produced = { sent: 0, total: options.count ?? Number.POSITIVE_INFINITY, elapsed: 0 }
     const done = new AbortController()
     const failed = this.#cluster.supervisor.stopped.then(() => {
       if (!done.signal.aborted) throw new MillraceError('restart-budget', 'the worker processes have ended')

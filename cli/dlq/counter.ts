@@ -27,10 +27,10 @@ export const withReplayer = async <T>(
   errand: Errand,
   use: (replayer: Replayer) => Promise<T>,
 ): Promise<T> => {
-  const { settings, pipeline, names, marksTopic, topicId } = desk
+  const { settings, name, names, marksTopic, topicId } = desk
   await makeMarksTopic(desk)
   await using stack = new AsyncDisposableStack()
-  const transactionalId = replayTransactionalId(pipeline.name, settings.topicPrefix)
+  const transactionalId = replayTransactionalId(name, settings.topicPrefix)
   const { transactionTimeout, requestTimeout } = settings
   const side = async (which: 'home' | 'input') => {
     const topology = await connectTopology(settings, which, `millrace-dlq-${process.pid}`)
@@ -64,7 +64,7 @@ export const withReplayer = async <T>(
     transport,
     home: desk.home,
     input: desk.input,
-    pipeline: pipeline.name,
+    pipeline: name,
     inputTopic: names.input,
     marksTopic,
     topicId,

@@ -9,7 +9,7 @@ import type { MarkBook } from '../../letters/marks.ts'
 import { type Selection, selects } from '../../letters/selection.ts'
 import type { AnyPipeline } from '../../pipelines/api/define.ts'
 import { connectedSettings } from '../connect.ts'
-import { connectTopology } from '../host.ts'
+import { connectTopology, renamed } from '../host.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { pipelineFor } from '../pipeline.ts'
 import { ProgressPrinter } from '../progress.ts'
@@ -17,6 +17,8 @@ import { ProgressPrinter } from '../progress.ts'
 export interface Desk {
   readonly settings: Settings
   readonly pipeline: AnyPipeline
+  /** Under which it was run. */
+  readonly name: string
   readonly names: Names
   readonly home: Topology
   /** The same one where input and home are one cluster. */
@@ -29,11 +31,22 @@ export interface Desk {
   readonly signal: AbortSignal
 }
 
-export const withDesk = async <T>(named: string | undefined, use: (desk: Desk) => Promise<T>): Promise<T> => {
+export interface DeskOptions {
+  /** The name under which the pipeline was run. */
+  readonly as?: string
+}
+
+export const withDesk = async <T>(
+  named: string | undefined,
+  { as }: DeskOptions,
+  use: (desk: Desk) => Promise<T>,
+): Promise<T> => {
   const settings = await connectedSettings(['input', 'home'], { pipeline: named })
   const pipeline = await pipelineFor(settings, named)
-  const names = namesOf(pipeline.name, pipeline.topics, settings.topicPrefix)
-  const marksTopic = replaysTopic(pipeline.name, settings.topicPrefix)
+  const name = as ?? pipeline.name
+  const topics = as === undefined ? pipeline.topics : renamed(pipeline.topics, as)
+  const names = namesOf(name, topics, settings.topicPrefix)
+  const marksTopic = replaysTopic(name, settings.topicPrefix)
   await using stack = new AsyncDisposableStack()
   const connected = async (which: 'input' | 'home') =>
     stack.adopt(await connectTopology(settings, which), (topology) => topology.connections.close())
@@ -43,8 +56,20 @@ export const withDesk = async <T>(named: string | undefined, use: (desk: Desk) =
   const { signal } = interrupted
   const { topicId } = await home.topic(names.deadLetters)
   const marks = await readMarks(home, marksTopic, topicId, 'ends')
-  const source = { topology: home, topic: names.deadLetters, pipeline: pipeline.name }
-  return await use({ settings, pipeline, names, home, input, source, marksTopic, topicId, marks, signal })
+  const source = { topology: home, topic: names.deadLetters, pipeline: name }
+  return await use({
+    settings,
+    pipeline,
+    name,
+    names,
+    home,
+    input,
+    source,
+    marksTopic,
+    topicId,
+    marks,
+    signal,
+  })
 }
 
 export type State = 'open' | 'sending' | 'replayed' | 'repaired' | 'parked'

@@ -23,7 +23,7 @@ const MOST_WAITING = 1000
 
 export const exportLetters = async (named: string | undefined, options: ExportOptions): Promise<void> => {
   const selection = selectionOf(options)
-  await withDesk(named, async (desk) => {
+  await withDesk(named, options, async (desk) => {
     const out = options.file === undefined ? process.stdout : await fileAt(options.file)
     const waiting: Letter[] = []
     let written = 0

@@ -31,12 +31,12 @@ interface Follower {
 }
 
 export const follow = (named: string | undefined, options: FollowOptions): Promise<void> =>
-  withDesk(named, async (desk) => {
+  withDesk(named, options, async (desk) => {
     if (options.park === undefined)
       throw new MillraceError('usage', '--follow needs --park: what cannot be mended goes there', {
         remedy: 'add --park <file>',
       })
-    const { pipeline, settings, signal } = desk
+    const { pipeline, name, settings, signal } = desk
     const rules = rulesFor(pipeline, options)
     const mender = await menderFor(pipeline, { settings, rules, signal })
     await using park = await ParkFile.open(options.park, desk.topicId)
@@ -49,7 +49,7 @@ export const follow = (named: string | undefined, options: FollowOptions): Promi
       const seen = await followUntilInterrupted({ desk, replayer, mender, park, options, by })
       await replayer.end(seen)
       const { sent, parked } = replayer.action
-      const data = { pipeline: pipeline.name, seen, sent, parked, park: options.park }
+      const data = { pipeline: name, seen, sent, parked, park: options.park }
       printData(options.output, data, () => `${count(sent)} sent, ${count(parked)} parked in ${options.park}`)
     })
   })

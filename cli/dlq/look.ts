@@ -10,7 +10,7 @@ import { previewHeaders, previewKey, previewValue, type Viewer } from '../../let
 import { decodeObject } from '../../pipelines/api/decode.ts'
 import { isVerdict } from '../../pipelines/api/outcome.ts'
 import { type Format, note, printData } from '../output.ts'
-import { type Desk, isWanted, stateOf, visitLetters, withDesk } from './desk.ts'
+import { type Desk, type DeskOptions, isWanted, stateOf, visitLetters, withDesk } from './desk.ts'
 import { placeOf, type SelectionOptions, selectionOf } from './options.ts'
 import { actionsText, groupsText, listText, showText } from './text.ts'
 import { menderFor } from './validator.ts'
@@ -41,7 +41,7 @@ export type Row = ReturnType<typeof rowOf>
 export const list = async (named: string | undefined, options: LookOptions): Promise<void> => {
   const selection = selectionOf(options)
   const isSelective = Object.values(selection).some((part) => typeof part === 'number' || part.length > 0)
-  await withDesk(named, async (desk) => {
+  await withDesk(named, options, async (desk) => {
     const viewer = { pipeline: desk.pipeline, raw: options.raw === true }
     const sign = options.oldest === true ? -1 : 1
     const newestFirst = (a: Letter | Foreign, b: Letter | Foreign) =>
@@ -69,7 +69,7 @@ export const list = async (named: string | undefined, options: LookOptions): Pro
 
 export const groups = async (named: string | undefined, options: LookOptions): Promise<void> => {
   const selection = selectionOf(options)
-  await withDesk(named, async (desk) => {
+  await withDesk(named, options, async (desk) => {
     const found = new Groups()
     await visitLetters(desk, (letter) => {
       if (letter.kind === 'letter' && isWanted(desk, selection, letter, options.all === true))
@@ -90,7 +90,7 @@ export const groups = async (named: string | undefined, options: LookOptions): P
           last: iso(last),
           example: { letter: formatOrigin(example.place), value: previewValue(example.value, viewer) },
           cure: cure.how,
-          remedy: cureText(cure, code, desk.pipeline.name),
+          remedy: cureText(cure, code, runOf(desk)),
         }
       }),
     )
@@ -107,6 +107,10 @@ export type GroupRow = {
   readonly example: { readonly letter: string; readonly value: ReturnType<typeof previewValue> }
   readonly remedy: string
 }
+
+/** As a command names it. */
+const runOf = ({ pipeline, name }: Desk): string =>
+  name === pipeline.name ? name : `${pipeline.name} --as ${name}`
 
 /** What would mend a group, tried on its example. */
 const judgeFor = async ({ pipeline, settings, signal }: Desk): Promise<(group: Group) => Promise<Cure>> => {
@@ -125,10 +129,10 @@ const judgeFor = async ({ pipeline, settings, signal }: Desk): Promise<(group: G
 export const show = async (
   place: string,
   named: string | undefined,
-  options: { readonly raw?: boolean; readonly output: Format },
+  options: DeskOptions & { readonly raw?: boolean; readonly output: Format },
 ): Promise<void> => {
   const wanted = placeOf(place)
-  await withDesk(named, async (desk) => {
+  await withDesk(named, options, async (desk) => {
     const found = await findLetter(desk, wanted)
     if (found === undefined)
       throw new MillraceError('usage', `${desk.source.topic} holds no letter ${place}`, {
@@ -173,8 +177,11 @@ const findLetter = async (
   return found
 }
 
-export const log = async (named: string | undefined, options: { readonly output: Format }): Promise<void> =>
-  withDesk(named, async (desk) => {
+export const log = async (
+  named: string | undefined,
+  options: DeskOptions & { readonly output: Format },
+): Promise<void> =>
+  withDesk(named, options, async (desk) => {
     const actions = desk.marks.actions().map((action) => ({ ...action, at: iso(action.at) }))
     if (actions.length === 0 && options.output === 'text')
       note('nothing was replayed, repaired or parked yet')

@@ -4,8 +4,9 @@ import { type Command, Option } from 'commander'
 import { MillraceError } from '../../cluster/errors.ts'
 import { type Origin, parseOrigin } from '../../cluster/protocol/headers.ts'
 import type { Selection } from '../../letters/selection.ts'
+import type { DeskOptions } from './desk.ts'
 
-export interface SelectionOptions {
+export interface SelectionOptions extends DeskOptions {
   readonly code: readonly string[]
   readonly field: readonly string[]
   readonly letter: readonly string[]
@@ -19,9 +20,13 @@ const collected = (text: string, before: readonly string[]): readonly string[] =
 export const repeated = (flags: string, text: string): Option =>
   new Option(flags, `${text}; may be repeated`).argParser(collected).default([], 'any')
 
-export const withSelection = (command: Command): Command =>
+export const withPipeline = (command: Command): Command =>
   command
     .argument('[pipeline]', 'shipped name or path (default: the setting MILLRACE_PIPELINE)')
+    .option('--as <name>', 'the name under which it was run')
+
+export const withSelection = (command: Command): Command =>
+  withPipeline(command)
     .addOption(repeated('--code <code>', 'only letters with that error code'))
     .addOption(repeated('--field <name>', 'only letters in which that field did not fit the schema'))
     .addOption(

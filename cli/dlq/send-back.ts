@@ -51,10 +51,10 @@ export const rulesFor = (
 }
 
 export const replay = (named: string | undefined, options: SendOptions): Promise<void> =>
-  withDesk(named, (desk) => sendBack(desk, options))
+  withDesk(named, options, (desk) => sendBack(desk, options))
 
 export const repair = (named: string | undefined, options: RepairOptions): Promise<void> =>
-  withDesk(named, (desk) => sendBack(desk, options, rulesFor(desk.pipeline, options)))
+  withDesk(named, options, (desk) => sendBack(desk, options, rulesFor(desk.pipeline, options)))
 
 /** @param rules of a repair; absent: letters go as they are */
 const sendBack = async (desk: Desk, options: SendOptions, rules?: readonly Rule[]): Promise<void> => {
@@ -165,13 +165,13 @@ const sendQueue = async (
 }
 
 const report = (
-  { names, pipeline }: Desk,
+  { names, name }: Desk,
   options: SendOptions,
   { plan, sent, selected, beyond }: { plan: Plan; sent: Sent; selected: number; beyond: number },
 ): void => {
   const held = new Map([...plan.held, ...sent.held].map(([why]) => [why, sum(why, plan.held, sent.held)]))
   const data = {
-    pipeline: pipeline.name,
+    pipeline: name,
     topic: names.input,
     dryRun: options.dryRun === true,
     selected,

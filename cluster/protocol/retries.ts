@@ -5,7 +5,7 @@
  *   state topic, key `retry/<partition>/<offset>`   ParkedHead + record
  *   state topic, key `tried/<partition>/<offset>`   Tried: later runs that failed as well; small, so that no record is written twice
  *   retried topic, key `<partition>/<offset>`       ResultHead + output as JSON + record
- *   BullMQ job `<partition>-<offset>`               RetryData: coordinates only, nobody's data
+ *   BullMQ job `<partition>-<offset>`               RetryData: coordinates, and what is masked
  *
  * Laws: a result counts only under the park id of the parked record, and only the first that settles it; a failed run
  * counts only where its number is higher than that of the last; everything else is ignored, whoever wrote it.
@@ -19,7 +19,9 @@ export interface ParkedHead {
   readonly message: string
   /** Epoch ms of the next run. */
   readonly due: number
-  /** What people may see of the value; masked. */
+  /** What people may see of the key; masked. */
+  readonly key: string
+  /** The same of the value. */
   readonly preview: string
 }
 
@@ -52,8 +54,24 @@ export interface RunResult {
   readonly record: Buffer
 }
 
-/** What a job says; enough to find the record, nothing of what is in it but the masked preview. */
-export interface RetryData {
+/** What people may expect of a job. */
+export interface Outlook {
+  /** E.g. `run 2 of 4`. */
+  readonly next: string
+  /** ISO time. */
+  readonly due: string
+}
+
+export const outlookOf = (run: number, runs: number, due: number): Outlook => ({
+  next: `run ${run} of ${runs}`,
+  due: new Date(due).toISOString(),
+})
+
+/**
+ * What a job says; enough to find the record, nothing of what is in it but what is masked. Code, message
+ * and outlook are for people: each run writes them anew.
+ */
+export interface RetryData extends Outlook {
   /** `topic/partition/offset` of the input. */
   readonly origin: string
   readonly partition: number
@@ -63,9 +81,10 @@ export interface RetryData {
   readonly stateOffset: number
   readonly park: string
   /** Runs before this job's first. */
-  readonly attempts: number
+  readonly runsBefore: number
   readonly code: string
   readonly message: string
+  readonly key: string
   readonly preview: string
 }
 
@@ -101,7 +120,7 @@ const isText = (value: unknown): value is string => typeof value === 'string'
 
 const isParked = (head: unknown): head is ParkedHead =>
   isObject(head) &&
-  [head.park, head.code, head.message, head.preview].every(isText) &&
+  [head.park, head.code, head.message, head.key, head.preview].every(isText) &&
   [head.attempts, head.due].every(isCount)
 
 export const parseParked = (

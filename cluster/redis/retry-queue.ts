@@ -10,7 +10,7 @@ import { Redis } from 'ioredis'
 import { messageOf } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import { pause } from '../kafka/failures.ts'
-import type { RetryData } from '../protocol/retries.ts'
+import { type Outlook, outlookOf, type RetryData } from '../protocol/retries.ts'
 
 export interface QueuePlace {
   /** Of the queue; readers of the dashboard know it by this. */
@@ -186,7 +186,20 @@ const runOne = async (run: RunJob, job: Job<RetryData>, token: string | undefine
     await job.moveToDelayed(Date.now() + LATER_MS, token)
     throw new DelayedError(found.reason)
   }
-  const text = [found.code, found.message].filter(Boolean).join(': ')
+  const { code, message } = found
+  // For people only: a job that is gone, or removed by hand, fails below as well.
+  await job.updateData({ ...job.data, code, message, ...outlookAfter(job, found) }).catch(() => undefined)
+  const text = [code, message].filter(Boolean).join(': ')
   if (found.waitMs === undefined) throw new UnrecoverableError(text)
   throw new RunFailed(text, found.waitMs)
+}
+
+/** The dashboard itself knows the time of a job's first run only. */
+const outlookAfter = (
+  { data, attemptsMade, opts }: Job<RetryData>,
+  { waitMs }: { readonly waitMs?: number },
+): Outlook => {
+  if (waitMs === undefined) return { next: 'no further run', due: 'never' }
+  const made = data.runsBefore + attemptsMade + 1
+  return outlookOf(made + 1, data.runsBefore + (opts.attempts ?? 1), Date.now() + waitMs)
 }

@@ -10,6 +10,7 @@ import {
   integer,
   type Kind,
   oneOf,
+  optionalHttpAddress,
   optionalInteger,
   optionalPath,
   optionalText,
@@ -43,6 +44,9 @@ const setting = <T>(
 const hidden = (value: string): string => (value === '' ? '' : '***')
 /** The host may be seen; user, password and query may not. */
 const hideLogin = (url: string): string => url.replace(/\/\/.*@/, '//***@').replace(/\?.*$/, '?***')
+
+/** The path of such an address is often a secret too. */
+const hideHook = (url: string): string => (url === '' ? '' : `${new URL(url).origin}/***`)
 
 const hideLogins = (urls: string): string => urls.split(',').map(hideLogin).join(',')
 
@@ -267,7 +271,24 @@ const retries = {
     'INJECT',
     failures,
     {},
-    'Made-up failures, for `demo --inject` and tests; every other command refuses it',
+    'Made-up failures, for `demo --inject` and tests; every other command that runs a pipeline refuses it',
+  ),
+} as const
+
+const alerts = {
+  alertAt: setting(
+    'ALERT_AT',
+    optionalInteger(1, 2 ** 31 - 1),
+    undefined,
+    'Dead letters of one class at which people are alerted, for pipelines that name no `alertAt`; counted by an aggregate `errors()`',
+    { shownDefault: 'none' },
+  ),
+  alertHook: setting(
+    'ALERT_HOOK',
+    optionalHttpAddress,
+    undefined,
+    'Where the leading coordinator posts each alert as JSON; a login within it becomes basic authentication',
+    { hide: hideHook },
   ),
 } as const
 
@@ -328,6 +349,7 @@ export const settingsGroups = {
   Processing: processing,
   'Data flow': flow,
   Retries: retries,
+  Alerts: alerts,
   Supervision: supervision,
   Topics: topics,
 } as const
@@ -340,6 +362,7 @@ export const settingsTable = {
   ...processing,
   ...flow,
   ...retries,
+  ...alerts,
   ...supervision,
   ...topics,
 } as const

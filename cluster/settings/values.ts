@@ -62,6 +62,13 @@ export const httpAddresses = kind<readonly string[]>(
   (value) => value.join(','),
 )
 
+export const optionalHttpAddress = kind<string | undefined>('http:// or https:// URL', (value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new Error('expected an address such as https://host/path')
+  return value
+})
+
 export const flag = kind('true or false', (value) => {
   if (['true', '1', 'yes', 'on'].includes(value.toLowerCase())) return true
   if (['false', '0', 'no', 'off'].includes(value.toLowerCase())) return false

@@ -29,6 +29,10 @@ test('login-defaults: two clusters, seen by tail, audit and insights, audited an
     120_000,
   )
   await demo.says(/outputs [1-9]/, 120_000)
+  // Its records fail here and there, unless it is told otherwise: so that retries can be seen.
+  await demo.says(/parked [1-9]/, 120_000)
+  const queues = /retries: (http:\S+\/queues)$/.exec(last(demo, /^coordinator: /))?.[1]
+  expect(await fetch(queues ?? '')).toMatchObject({ status: 200 })
   const tail = await millrace(['tail', 'processed-logins', '-n', '1', '-o', 'json'], { env })
   expect(Object.keys(JSON.parse(JSON.parse(tail.stdout).value)).toSorted()).toEqual([
     'app_version',

@@ -238,3 +238,31 @@ test('a follower mends letters as they come, parks the rest once, and goes on af
   expect(await inputOf(cluster)).toHaveLength(1)
   expect(await data(cluster, 'list')).toMatchObject({ selected: 0, settled: 3 })
 })
+
+test('letters of a run under another name are found, mended and logged with --as', async () => {
+  await using cluster = await open()
+  const { settings, names, env } = cluster
+  const records = [login, bare].map((value) => ({
+    key: 'ann',
+    value: Buffer.from(JSON.stringify(value)),
+    partition: 0,
+  }))
+  await produce(settings, { topic: names.input, which: 'input' }, records)
+  const ran = await millrace(['run', '--as', 'again', '--from', 'beginning', '--to', 'end'], { env })
+  expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('1 dead letters') })
+  expect(await data(cluster, 'list'), 'the original has none').toMatchObject({ selected: 0, foreign: 0 })
+  const as = ['--as', 'again']
+  const place = `${names.deadLetters}-again/0/0`
+  expect((await data(cluster, 'list', ...as)).letters).toMatchObject([{ letter: place, state: 'open' }])
+  expect(await data(cluster, 'show', `${names.input}/0/1`, ...as)).toMatchObject({ letter: place })
+  expect((await run(cluster, 'export', ...as)).stdout).toContain(place)
+  expect(await data(cluster, 'groups', ...as)).toMatchObject([
+    { remedy: "millrace dlq repair login-production --as again --code 'schema:device_type'" },
+  ])
+  expect(await data(cluster, 'repair', ...as, '--yes')).toMatchObject({ pipeline: 'again', sent: 1 })
+  expect(await inputOf(cluster)).toHaveLength(3)
+  expect(await data(cluster, 'log', ...as)).toMatchObject([{ deed: 'repair', sent: 1 }])
+  expect(await data(cluster, 'log')).toEqual([])
+  const unknown = await run(cluster, 'list', '--as', 'nobody')
+  expect(unknown).toMatchObject({ stdout: '', stderr: expect.stringMatching(/^millrace: .*-nobody.*\n$/) })
+})

@@ -109,6 +109,11 @@ describe('readSettings', () => {
     expect(message).not.toContain('hunter2')
   })
 
+  test.each(['hook.example', 'ftp://hook.example', 'hunter2'])('%s is no alert hook', (text) => {
+    const { message } = refusal({ MILLRACE_ALERT_HOOK: text })
+    expect(message).toBe('MILLRACE_ALERT_HOOK: expected an address such as https://host/path')
+  })
+
   test.each([
     'MILLRACE_REDIS_SERVICE_HOST',
     'MILLRACE_REDIS_SERVICE_PORT',
@@ -168,8 +173,11 @@ describe('explainSettings', () => {
       MILLRACE_KAFKA_SASL_USERNAME: 'app',
       MILLRACE_KAFKA_SASL_PASSWORD: 'hunter2',
       MILLRACE_REDIS_URL: 'rediss://app:hunter2@redis.example:6379/1?password=hunter2',
+      MILLRACE_ALERT_HOOK: 'https://app:hunter2@hook.example/hunter2?token=hunter2',
     }
     expect(JSON.stringify([...explain(env)])).not.toContain('hunter2')
     expect(explain(env).get('redisUrl')?.value).toBe('rediss://***@redis.example:6379/1?***')
+    expect(explain(env).get('alertHook')?.value).toBe('https://hook.example/***')
+    expect(explain({}).get('alertHook')?.value).toBe('')
   })
 })

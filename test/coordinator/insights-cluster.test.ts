@@ -42,7 +42,7 @@ const partsOf = (
   })
 }
 
-const rig = (pipelines: Readonly<Record<string, AnyPipeline | undefined>>, slots = 2) => {
+const rig = (pipelines: Readonly<Record<string, AnyPipeline | undefined>>, slots = 2, alertAt?: number) => {
   const clock = virtualClock()
   const events = new EventBus()
   const sent: { readonly pipeline: string; readonly messages: readonly ClusterMessage[] }[] = []
@@ -81,7 +81,7 @@ const rig = (pipelines: Readonly<Record<string, AnyPipeline | undefined>>, slots
     pipelines: () => Object.keys(pipelines).map((pipeline) => ({ pipeline, slots })),
     spokesmanOf: async (name) => {
       const pipeline = pipelines[name]
-      return pipeline && spokesmanFor(pipeline)
+      return pipeline && spokesmanFor(pipeline, alertAt)
     },
     send: async (pipeline, messages) => {
       if (state.fails) throw new Error('Kafka is away')
@@ -241,6 +241,20 @@ describe('an alert', () => {
     errors(1, 9, 9)
     await clock.advance(5000)
     expect(told.alerts.slice(1)).toEqual([{ pipeline: 'p', errorClass: 'parsing', count: 13, at: 5 }])
+    await actor.stop()
+  })
+
+  test('comes at the number of the settings where the pipeline names none and counts errors', async () => {
+    const { errors: _, ...uncounted } = aggregates
+    const pipelines = {
+      silent: pipelineWith({}),
+      own: alerting,
+      uncounted: pipelineWith({ aggregates: uncounted }),
+    }
+    const { clock, state, told, actor } = rig(pipelines, 2, 3)
+    state.slots.set(0, partsOf(0, [], Array(4).fill('network')))
+    await clock.advance(5000)
+    expect(told.alerts).toEqual([{ pipeline: 'silent', errorClass: 'network', count: 4, at: 3 }])
     await actor.stop()
   })
 

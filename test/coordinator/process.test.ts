@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { on, once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -15,6 +18,9 @@ import { viewPublisher } from '../../cluster/redis/views.ts'
 import { redisWorkers } from '../../cluster/redis/workers.ts'
 import { readSettings, type Settings } from '../../cluster/settings.ts'
 import type { CoordinatorStatus } from '../../coordinator/coordinator.ts'
+import { encode, total } from '../../pipelines/api/aggregates.ts'
+import { Folder } from '../../pipelines/api/folder.ts'
+import { pipeline as privacy } from '../../pipelines/login-privacy/pipeline.ts'
 import { pipeline } from '../../pipelines/user-login/pipeline.ts'
 import { freePort } from '../support/redis.ts'
 import { reportOf } from '../support/reports.ts'
@@ -162,6 +168,42 @@ describe('the coordinator as a process', () => {
       value: 21,
       offsets: { 0: 4, 1: 4 },
     })
+  })
+
+  test('posts an alert to the hook, and says so where the hook does not take it', {
+    timeout: 90_000,
+  }, async () => {
+    const keys = keysOf(settings.clusterId)
+    const aggregates = { errors: total.errors() }
+    const folder = new Folder(aggregates, { watermark: 0, now: 0 })
+    for (let i = 0; i < 100; i++) folder.error('parsing')
+    const windows = folder.take().windows.map(({ value, ...window }) => ({
+      ...window,
+      size: 'total',
+      value: encode(aggregates.errors, value),
+      offset: 100,
+      lifeMs: 0,
+    }))
+    const place = { pipeline: privacy.name, slot: 0, epoch: 1, stateTopicId: 't' }
+    await viewPublisher(redis, keys, place).publish({ windows, watermark: 0, floors: {}, full: true })
+    const hook = createServer().listen(0, '127.0.0.1')
+    await once(hook, 'listening')
+    const { port } = hook.address() as AddressInfo
+    const posts = on(hook, 'request')
+    const leader = start({ MILLRACE_ALERT_HOOK: `http://127.0.0.1:${port}/` })
+    await redisWorkers(redis, keys).renew(reportOf('x', [], { pipeline: privacy.name, slots: 1 }), 60_000)
+    for (let tried = 0; tried < 3; tried++) {
+      const { value } = await posts.next()
+      const [request, response] = value as [IncomingMessage, ServerResponse]
+      expect(await json(request)).toMatchObject({ pipeline: privacy.name, errorClass: 'parsing', count: 100 })
+      response.writeHead(503).end()
+    }
+    while (!leader.lines().includes('the alert hook did not take')) await sleep(systemClock, 50)
+    hook.close()
+    expect(leader.lines()).toMatch(/alert: login-privacy: 100 dead letters of class parsing \(alert at 100\)/)
+    expect(leader.lines()).toMatch(/alert of class parsing: it answers 503\n/)
+    leader.child.kill('SIGTERM')
+    expect(await leader.exited).toBe(0)
   })
 
   test('a killed leader is followed by the standby within its lease', async () => {

@@ -31,8 +31,9 @@ export class Running implements AsyncDisposable {
   readonly #exit: Promise<number | string>
   #heard = Promise.withResolvers<void>()
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string | undefined>>) {
+  constructor(args: readonly string[], env: Readonly<Record<string, string | undefined>>, cwd?: string) {
     this.child = spawn(process.execPath, [bin, ...args], {
+      cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

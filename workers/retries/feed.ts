@@ -8,7 +8,7 @@ import { messageOf } from '../../cluster/errors.ts'
 import type { EventBus } from '../../cluster/events.ts'
 import { pause } from '../../cluster/kafka/failures.ts'
 import { formatOrigin } from '../../cluster/protocol/headers.ts'
-import { resultFrame, resultKey } from '../../cluster/protocol/retries.ts'
+import { outlookOf, resultFrame, resultKey } from '../../cluster/protocol/retries.ts'
 import type { RetryJob, RetryQueue } from '../../cluster/redis/retry-queue.ts'
 import type { Parked } from './parked.ts'
 import type { ParkedRecords } from './parked-records.ts'
@@ -216,11 +216,13 @@ export class Feed {
   }
 
   #jobOf(parked: Parked, delayMs: number): RetryJob {
-    const { partition, offset, park, attempts, code, message, preview } = parked
+    const { partition, offset, park, attempts, code, message, key, preview } = parked
     const { slot, topic, policy } = this.#parts
     const origin = formatOrigin({ topic, partition, offset })
     const stateOffset = this.#offsetOf(partition, offset) ?? -1
-    const data = { origin, partition, offset, slot, stateOffset, park, attempts, code, message, preview }
+    const place = { partition, offset, slot, stateOffset, park, runsBefore: attempts }
+    const outlook = outlookOf(attempts + 1, policy.attempts, parked.due)
+    const data = { origin, key, preview, code, message, ...outlook, ...place }
     return { data, delayMs, runs: policy.attempts - attempts }
   }
 }

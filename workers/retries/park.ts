@@ -1,5 +1,6 @@
 /** How a thread wraps a record that is parked: as a batch of one with the input's own offset, and what people may see of it. */
 
+import { isUtf8 } from 'node:buffer'
 import { BatchBuilder } from '../../cluster/kafka/codec/encode.ts'
 import { CodecError } from '../../cluster/kafka/codec/error.ts'
 import { HeaderBlock } from '../../cluster/kafka/codec/header-block.ts'
@@ -15,6 +16,7 @@ export interface FreshPark {
   readonly message: string
   /** Epoch ms. */
   readonly due: number
+  readonly key: string
   readonly preview: string
   /** A batch of one. */
   readonly record: Uint8Array
@@ -46,6 +48,17 @@ export const batchOfOne = (input: RecordInput): Uint8Array | undefined => {
 const SHOWN = 300
 /** A longer value is not parsed for a look at its head. */
 const PARSED = 64 * 1024
+
+/** The end of a long key, as in `millrace dlq`: enough to tell two keys apart, too little to know whose they are. */
+const KEY_SHOWN = 4
+const LONG_KEY = 8
+
+export const maskedKey = (key: Uint8Array | null): string => {
+  if (key === null) return '(none)'
+  if (!isUtf8(key)) return `(${key.length} bytes)`
+  const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('utf8')
+  return text.length > LONG_KEY ? `***${text.slice(-KEY_SHOWN)}` : '***'
+}
 
 /** The masks run on the fields of the raw value; whatever they cannot mask is not shown. */
 export const previewOf = ({ masks = {} }: Pick<AnyPipeline, 'masks'>, value: Buffer | null): string => {

@@ -32,7 +32,7 @@ export class Retrier {
   /** @param failed how often this job has failed before */
   async run(data: RetryData, failed: number): Promise<RunVerdict> {
     try {
-      return await Promise.race([this.#run(data, data.attempts + failed + 1), this.#givenUp.promise])
+      return await Promise.race([this.#run(data, data.runsBefore + failed + 1), this.#givenUp.promise])
     } catch (error) {
       return { verdict: 'later', reason: error instanceof NotRun ? error.message : String(error) }
     }

@@ -19,6 +19,7 @@ test('a parked record is read as it was written, whatever its bytes', () => {
     code: text,
     message: text,
     due: fc.nat(),
+    key: text,
     preview: text,
   })
   fc.assert(

@@ -23,10 +23,13 @@ const data = (offset: number, more: Partial<RetryData> = {}): RetryData => ({
   slot: 0,
   stateOffset: 50 + offset,
   park: `c/0/${offset}`,
-  attempts: 1,
+  runsBefore: 1,
   code: 'lookup-down',
   message: 'try later',
+  key: '***',
   preview: '{}',
+  next: '',
+  due: '',
   ...more,
 })
 const job = (offset: number, more: Partial<RetryJob> = {}): RetryJob => ({
@@ -115,6 +118,25 @@ describe('the queue of parked records', () => {
     const kept = await raw(1)
     expect(kept.failedReason).toBe('lookup-down: try later')
     expect(JSON.parse(kept.stacktrace ?? '[]')).toHaveLength(3)
+  })
+
+  test('it says what failed last, which run is next and when; that none is', async () => {
+    const begun = Date.now()
+    await queue.put([job(1, { runs: 2 })])
+    const failed = { verdict: 'failed', code: 'refused' } as const
+    const seen: RetryData[] = []
+    const { runs } = consume(async (one, before) => {
+      seen.push(one)
+      return before === 0 ? { ...failed, message: 'run 2', waitMs: 300 } : { ...failed, message: 'run 3' }
+    })
+    await runs(2)
+    const due = seen[1]?.due ?? ''
+    expect(seen[1]).toEqual({ ...data(1), code: 'refused', message: 'run 2', next: 'run 3 of 3', due })
+    expect(Date.parse(due)).toBeGreaterThanOrEqual(begun + 300)
+    expect(Date.parse(due)).toBeLessThanOrEqual(Date.now() + 100)
+    await becomes(1, 'failed')
+    const ended = JSON.parse((await raw(1)).data ?? '{}') as RetryData
+    expect(ended).toMatchObject({ message: 'run 3', next: 'no further run', due: 'never' })
   })
 
   test('a failure without a further run ends the job at once', async () => {

@@ -54,8 +54,8 @@ beforeEach(() => {
   events = new EventBus()
   sent = []
   const read = async (_slot: number, at: number) => {
-    const { park, attempts, code, message, due, preview } = parkedAt(0, at - 50)
-    return { head: { park, attempts, code, message, due, preview }, record: Buffer.from(`record ${at}`) }
+    const { park, attempts, code, message, due, key, preview } = parkedAt(0, at - 50)
+    return { head: { park, attempts, code, message, due, key, preview }, record: Buffer.from(`record ${at}`) }
   }
   const results = { send: async (message: ResultMessage) => void sent.push(message) }
   feed = new Feed({
@@ -86,7 +86,7 @@ const results = () =>
 test('what is parked gets its job: coordinates only, so long before it is due, as many runs as are left', async () => {
   feed.begin(viewOf())
   const due = soon()
-  feed.changed(viewOf(parkedAt(0, 7, { due, preview: '{"ip":"10.*"}' })), ['retry/0/7'])
+  feed.changed(viewOf(parkedAt(0, 7, { due, key: '***0815', preview: '{"ip":"10.*"}' })), ['retry/0/7'])
   await queue.has(1)
   const job = queue.jobs.get('0-7')?.job
   expect(job?.data).toEqual({
@@ -96,10 +96,13 @@ test('what is parked gets its job: coordinates only, so long before it is due, a
     slot: 0,
     stateOffset: 57,
     park: 'c/0/7',
-    attempts: 1,
+    runsBefore: 1,
     code: 'lookup-down',
     message: '',
+    key: '***0815',
     preview: '{"ip":"10.*"}',
+    next: 'run 2 of 3',
+    due: new Date(due).toISOString(),
   })
   expect(job?.runs).toBe(2)
   expect(job?.delayMs).toBeGreaterThan(50_000)
@@ -135,7 +138,7 @@ test('a job the queue has lost is put again once it is overdue, with the runs th
   queue.jobs.clear()
   feed.changed(viewOf({ ...parked, attempts: 2, due: PAST }), ['retry/0/1'])
   expect(await events.next('requeued')).toMatchObject({ jobs: 1, ended: 0 })
-  expect(queue.jobs.get('0-1')?.job).toMatchObject({ runs: 1, data: { attempts: 2 } })
+  expect(queue.jobs.get('0-1')?.job).toMatchObject({ runs: 1, data: { runsBefore: 2 } })
   expect(results()).toEqual([])
 })
 
@@ -150,7 +153,7 @@ test('a job that failed unheard has spent a run; the last one is the end, writte
   ])
   const [, end] = sent.map(({ key, value }) => parseResult(Buffer.from(key), value))
   expect(end).toMatchObject({ head: { code: 'retries-exhausted' }, record: Buffer.from('record 52') })
-  expect(queue.jobs.get('0-1')?.job).toMatchObject({ runs: 1, data: { attempts: 2 } })
+  expect(queue.jobs.get('0-1')?.job).toMatchObject({ runs: 1, data: { runsBefore: 2 } })
 })
 
 test('what is settled is asked about no more', async () => {

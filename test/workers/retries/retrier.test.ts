@@ -7,9 +7,9 @@ import { Retrier, type RetrierParts } from '../../../workers/retries/retrier.ts'
 import type { ParkedOutcome } from '../../../workers/retries/run-parked.ts'
 import { parkedAt } from './support.ts'
 
-const { park, attempts, code, message, due, preview } = parkedAt(0, 7)
+const { park, attempts, code, message, due, key, preview } = parkedAt(0, 7)
 const PARKED: ParkedRecord = {
-  head: { park, attempts, code, message, due, preview },
+  head: { park, attempts, code, message, due, key, preview },
   record: Buffer.from('the record'),
 }
 const DATA: RetryData = {
@@ -19,10 +19,13 @@ const DATA: RetryData = {
   slot: 3,
   stateOffset: 57,
   park,
-  attempts: 1,
+  runsBefore: 1,
   code,
   message,
+  key,
   preview,
+  next: '',
+  due: '',
 }
 
 const world = (outcome: ParkedOutcome | Error, more: Partial<RetrierParts> = {}) => {

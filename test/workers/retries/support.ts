@@ -12,6 +12,7 @@ export const parkedAt = (partition: number, offset: number, more: Partial<Parked
   code: 'lookup-down',
   message: '',
   due: 1000,
+  key: '',
   preview: '',
   bytes: 100,
   ...more,

@@ -7,7 +7,7 @@ import { scan } from '../../cluster/kafka/scan.ts'
 import { type BatchName, HEADER, parseBatch } from '../../cluster/protocol/headers.ts'
 import { clusterTopic } from '../../cluster/protocol/names.ts'
 import { clean, TestCluster, until } from '../support/cluster.ts'
-import { API, clientIdOf, type FaultProxy } from '../support/proxy.ts'
+import { API } from '../support/proxy.ts'
 import { startKafkaBehindProxies, useServices } from '../support/services.ts'
 
 const RECORDS = 20_000
@@ -35,15 +35,6 @@ const messagesOf = async ({ input, names }: TestCluster): Promise<readonly Messa
   return found
 }
 
-const killAfter = async (proxy: FaultProxy, apiKey: number, cluster: TestCluster): Promise<void> => {
-  const reports = await cluster.reports()
-  const workers = new Map(reports.map(({ worker, pid }) => [worker, pid]))
-  const request = await proxy.dropNextResponse(
-    (seen) => seen.apiKey === apiKey && workers.has(clientIdOf(seen)),
-  )
-  process.kill(workers.get(clientIdOf(request)) ?? 0, 'SIGKILL')
-}
-
 test(`${RECORDS} records, ${KILLS} kills around the commit, then the rest by order: each batch once and whole`, {
   timeout: 240_000,
 }, async () => {
@@ -56,7 +47,7 @@ test(`${RECORDS} records, ${KILLS} kills around the commit, then the rest by ord
   const enough = new AbortController()
   const flowing = cluster.produce(Number.POSITIVE_INFINITY, { rate: 1000, seed: 31 }, enough.signal)
   for (let kill = 1; kill <= KILLS; kill++) {
-    await killAfter(proxy, kill % 2 === 0 ? API.produce : API.endTxn, cluster)
+    await cluster.killAfter(proxy, kill % 2 === 0 ? API.produce : API.endTxn)
     await workers.says(/ended \(SIGKILL\)/, 30_000, kill)
     await cluster.settled(60_000)
   }

@@ -1,22 +1,12 @@
 /** Guarantee: a worker killed at any moment, also between send and commit and between commit and merge, loses and doubles nothing. */
 import { expect, test } from 'vitest'
 import { clean, TestCluster } from '../support/cluster.ts'
-import { API, clientIdOf, type FaultProxy } from '../support/proxy.ts'
+import { API } from '../support/proxy.ts'
 import { seeded } from '../support/seed.ts'
 import { startKafkaBehindProxies, useServices } from '../support/services.ts'
 
 const RECORDS = 200_000
 const KILLS = 10
-
-/** Kills at the moment the broker has done the step and the worker does not know it yet. */
-const killAfter = async (proxy: FaultProxy, apiKey: number, cluster: TestCluster): Promise<void> => {
-  const reports = await cluster.reports()
-  const workers = new Map(reports.map(({ worker, pid }) => [worker, pid]))
-  const request = await proxy.dropNextResponse(
-    (seen) => seen.apiKey === apiKey && workers.has(clientIdOf(seen)),
-  )
-  process.kill(workers.get(clientIdOf(request)) ?? 0, 'SIGKILL')
-}
 
 const killAny = async (cluster: TestCluster, random: () => number): Promise<void> => {
   const reports = await cluster.reports()
@@ -40,7 +30,7 @@ test(`${RECORDS} records, 2 workers, ${KILLS} kills: lost 0, double 0, Redis equ
   for (let kill = 1; kill <= KILLS; kill++) {
     const moment = [API.produce, API.endTxn, undefined][kill % 3]
     if (moment === undefined) await killAny(cluster, random)
-    else await killAfter(proxy, moment, cluster)
+    else await cluster.killAfter(proxy, moment)
     await workers.says(/ended \(SIGKILL\)/, 30_000, kill)
     await cluster.settled(60_000)
   }

@@ -2,21 +2,12 @@
 import { expect, test } from 'vitest'
 import { withAdmins } from '../../cli/admins.ts'
 import { clean, TestCluster } from '../support/cluster.ts'
-import { API, clientIdOf, type FaultProxy } from '../support/proxy.ts'
+import { API } from '../support/proxy.ts'
 import { seeded } from '../support/seed.ts'
 import { startKafkaBehindProxies, startOwnKafka, useServices } from '../support/services.ts'
 
 const RECORDS = 20_000
 const KILLS = 3
-
-/** The home cluster has done the step, and the worker dies before it hears of it. */
-const killAfter = async (home: FaultProxy, apiKey: number, cluster: TestCluster): Promise<void> => {
-  const workers = new Map((await cluster.reports()).map(({ worker, pid }) => [worker, pid]))
-  const request = await home.dropNextResponse(
-    (seen) => seen.apiKey === apiKey && workers.has(clientIdOf(seen)),
-  )
-  process.kill(workers.get(clientIdOf(request)) ?? 0, 'SIGKILL')
-}
 
 const topicsOf = async (cluster: TestCluster, which: 'input' | 'home'): Promise<readonly string[]> => {
   const all = await withAdmins(cluster.settings, (admins) => admins[which].listTopics())
@@ -38,7 +29,7 @@ test(`${RECORDS} records from one cluster into another, ${KILLS} kills: lost 0, 
   const enough = new AbortController()
   const flowing = cluster.produce(Number.POSITIVE_INFINITY, { rate: 2000, seed }, enough.signal)
   for (let kill = 1; kill <= KILLS; kill++) {
-    await killAfter(proxy, kill % 2 === 0 ? API.produce : API.endTxn, cluster)
+    await cluster.killAfter(proxy, kill % 2 === 0 ? API.produce : API.endTxn)
     await workers.says(/ended \(SIGKILL\)/, 30_000, kill)
     await cluster.settled(60_000)
   }

@@ -20,6 +20,7 @@ import { type Roster, redisWorkers } from '../../cluster/redis/workers.ts'
 import { readSettings, type Settings } from '../../cluster/settings.ts'
 import type { AnyPipeline } from '../../pipelines/api/define.ts'
 import { loadPipeline } from '../../pipelines/api/load.ts'
+import { clientIdOf, type FaultProxy } from './proxy.ts'
 import { uniqueName } from './services.ts'
 
 const bin = fileURLToPath(new URL('../../cli/millrace.mjs', import.meta.url))
@@ -208,6 +209,15 @@ export class TestCluster implements AsyncDisposable {
     const partitions = [...(await this.input.topic(this.names.input)).partitions.keys()]
     const ends = await this.input.ends(this.names.input, partitions)
     return [...ends.values()].reduce((sum, end) => sum + end, 0)
+  }
+
+  /** Kills a worker at the moment the broker has done that step and the worker does not know it yet. */
+  async killAfter(proxy: FaultProxy, apiKey: number): Promise<void> {
+    const workers = new Map((await this.reports()).map(({ worker, pid }) => [worker, pid]))
+    const request = await proxy.dropNextResponse(
+      (seen) => seen.apiKey === apiKey && workers.has(clientIdOf(seen)),
+    )
+    process.kill(workers.get(clientIdOf(request)) ?? 0, 'SIGKILL')
   }
 
   /** Records go through. */

@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     globalSetup: ['test/support/services-setup.ts', 'test/support/opensearch-setup.ts'],
     include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 180_000,
     maxWorkers: 2,
     execArgv: ['--disable-warning=TimeoutNegativeWarning'],

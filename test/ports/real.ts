@@ -1,5 +1,7 @@
 /** The world of the suite on real brokers behind proxies: faults are made on the wire and by signals. */
+
 import { Kafka, logLevel } from 'kafkajs'
+import { MillraceError } from '../../cluster/errors.ts'
 import { EventBus } from '../../cluster/events.ts'
 import { stamp } from '../../cluster/kafka/codec/stamp.ts'
 import { CODE } from '../../cluster/kafka/codes.ts'
@@ -97,6 +99,22 @@ const newWriter = (topology: Topology, transactionalId: string, choice: WriterCh
     ...(choice.mayFence === undefined ? {} : { mayFence: choice.mayFence }),
   })
 
+const answers = async (
+  topology: Topology,
+  topic: string,
+  partitions: readonly number[],
+): Promise<boolean> => {
+  await topology.refresh(topic)
+  try {
+    return (
+      topology.knownTopic(topic) !== undefined && (await topology.offsets(topic, partitions)) !== undefined
+    )
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === 'topic-missing') return false
+    throw error
+  }
+}
+
 const topicsOf = (admin: ReturnType<Kafka['admin']>, topology: Topology, brokers: number) => ({
   makeTopic: async (topic: string, { partitions = 1, config = {} }: TopicOptions = {}) => {
     const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
@@ -106,8 +124,8 @@ const topicsOf = (admin: ReturnType<Kafka['admin']>, topology: Topology, brokers
       waitForLeaders: false,
     })
     const all = Array.from({ length: partitions }, (_, partition) => partition)
-    while (topology.knownTopic(topic) === undefined) await topology.refresh(topic)
-    await topology.offsets(topic, all)
+    // One of that name may just have been deleted: what is known of it says nothing until the new one answers.
+    while (!(await answers(topology, topic, all))) await pause(2)
   },
   deleteTopic: (topic: string) => admin.deleteTopics({ topics: [topic] }),
   deleteRecords: async (topic: string, partition: number, before: number) => {

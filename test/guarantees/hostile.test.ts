@@ -2,10 +2,10 @@
 import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
 import type { TailedRecord } from '../../cli/tail.ts'
-import { tail } from '../../cli/tail.ts'
 import { kafkaClient } from '../../cluster/kafka/client.ts'
 import { HEADER } from '../../cluster/protocol/headers.ts'
 import { clean, TestCluster } from '../support/cluster.ts'
+import { readAll } from '../support/retries.ts'
 import { useServices } from '../support/services.ts'
 
 const good = (more: Readonly<Record<string, unknown>> = {}) => ({
@@ -78,18 +78,6 @@ const cases: readonly Case[] = [
 ]
 
 const bytesOf = (value: Buffer | string | null): Buffer | null => (value === null ? null : Buffer.from(value))
-
-const readAll = async (cluster: TestCluster, topic: string): Promise<TailedRecord[]> => {
-  const found: TailedRecord[] = []
-  const options = {
-    from: { at: 'beginning' },
-    most: Number.POSITIVE_INFINITY,
-    follow: false,
-    signal: new AbortController().signal,
-  } as const
-  await tail(cluster.settings, { topic, which: 'home' }, options, (record) => found.push(record))
-  return found
-}
 
 const header = (record: TailedRecord, name: string): string | undefined =>
   record.headers.find(([one]) => one === name)?.[1]?.toString()

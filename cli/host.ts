@@ -18,6 +18,7 @@ import type { Environment, Settings } from '../cluster/settings.ts'
 import type { AnyPipeline } from '../pipelines/api/define.ts'
 import { loadPipeline } from '../pipelines/api/load.ts'
 import { resolveOptions } from '../pipelines/api/options.ts'
+import type { Sampling } from '../workers/tracing.ts'
 import { Worker } from '../workers/worker.ts'
 import { keepApart } from './register.ts'
 import { connectRetries } from './retries.ts'
@@ -35,6 +36,8 @@ export interface HostOptions {
   readonly to?: StartPoint
   /** False while the own lease is not fresh; absent without a coordinator. */
   readonly mayFence?: () => boolean
+  /** Which records are traced; absent: none. */
+  readonly sampling?: Sampling | undefined
 }
 
 export interface Host {
@@ -151,6 +154,7 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
       viewPublisher(redis, keys, { pipeline: name, slot, stateTopicId, epoch: soloEpoch ?? epoch }),
     mayFence: options.mayFence ?? (() => true),
     retries: retries.parts,
+    sampling: options.sampling,
     events,
   })
   const close = async () => {

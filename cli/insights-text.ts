@@ -1,8 +1,9 @@
 /** Insights as text: one window after the other, bars for counts. */
+
+import { printableText } from '../cluster/printable.ts'
 import { DISTINCT_ERROR } from '../pipelines/api/aggregates.ts'
 import type { Block, CombinedWindow } from './insights.ts'
 import { count, styled } from './output.ts'
-import { printableText } from './record-text.ts'
 
 const BAR = 30
 

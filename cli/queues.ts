@@ -34,9 +34,20 @@ const ownOnly = secureHeaders({
   strictTransportSecurity: false,
 })
 
+/** From a job to its trace. What stands in Redis is checked: it becomes part of an address. */
+const linkOf = (traceUrl: string | undefined) => {
+  if (traceUrl === undefined) return undefined
+  const { href } = new URL(traceUrl.replaceAll('{traceId}', 'TRACE'))
+  return ({ data }: { readonly data?: { readonly traceId?: unknown } }) => {
+    const { traceId } = data ?? {}
+    const isId = typeof traceId === 'string' && /^[0-9a-f]{32}$/.test(traceId)
+    return { displayText: isId ? 'Trace' : 'No trace', href: isId ? href.replaceAll('TRACE', traceId) : '#' }
+  }
+}
+
 /** @param redis the coordinator's own client @param pipelines asked at each request */
 export const queuePages = (
-  settings: Pick<Settings, 'clusterId' | 'topicPrefix' | 'queueActions'>,
+  settings: Pick<Settings, 'clusterId' | 'topicPrefix' | 'queueActions' | 'traceUrl'>,
   redis: Redis,
   pipelines: () => readonly string[],
 ): QueuePages => {
@@ -54,7 +65,14 @@ export const queuePages = (
     // Redis away: the page says so, and the coordinator tells it by itself.
     queue.on('error', () => undefined)
     queues.set(pipeline, queue)
-    board.addQueue(new BullMQAdapter(queue, { readOnlyMode: !settings.queueActions, description: pipeline }))
+    const link = linkOf(settings.traceUrl)
+    board.addQueue(
+      new BullMQAdapter(queue, {
+        readOnlyMode: !settings.queueActions,
+        description: pipeline,
+        ...(link && { externalJobUrl: link }),
+      }),
+    )
   }
   const app = new Hono().use(ownOnly).route(QUEUES_PATH, adapter.setBasePath(QUEUES_PATH).registerPlugin())
   const listen = getRequestListener(app.fetch)

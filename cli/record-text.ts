@@ -1,22 +1,8 @@
 /** Records for people and for programs. Bytes that are no UTF-8 never reach a terminal, nor do control characters. */
 import { isUtf8 } from 'node:buffer'
+import { printable } from '../cluster/printable.ts'
 import { styled } from './output.ts'
 import type { TailedRecord } from './tail.ts'
-
-const hex = (code: number): string => `\\x${code.toString(16).padStart(2, '0')}`
-
-/** Escapes what is not printable; texts stay as they are. */
-export const printable = (bytes: Buffer): string => {
-  if (!isUtf8(bytes)) {
-    return [...bytes]
-      .map((byte) => (byte < 0x20 || byte > 0x7e ? hex(byte) : String.fromCharCode(byte)))
-      .join('')
-  }
-  return bytes.toString('utf8').replace(/\p{Cc}/gu, (character) => hex(character.charCodeAt(0)))
-}
-
-/** The same of a text. */
-export const printableText = (text: string): string => printable(Buffer.from(text))
 
 /** `partition/offset key value`. */
 export const recordLine = ({ partition, offset, key, value }: TailedRecord): string => {

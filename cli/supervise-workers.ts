@@ -2,7 +2,6 @@
 import { entryUrl } from '../cluster/entry.ts'
 import type { Settings } from '../cluster/settings.ts'
 import { type Supervisor, startSupervisor } from '../workers/supervisor.ts'
-import { note } from './output.ts'
 
 /** The drain's own deadline comes first; the supervisor kills a little later. */
 const KILL_AFTER_MS = 1500
@@ -12,6 +11,8 @@ export interface WorkersToSupervise {
   readonly processes: number
   readonly env: Readonly<Record<string, string | undefined>>
   readonly onReady?: (index: number, pid: number) => void
+  /** Takes a line on what becomes of the processes. */
+  readonly say: (line: string) => void
 }
 
 export const superviseWorkers = (settings: Settings, options: WorkersToSupervise): Supervisor =>
@@ -23,5 +24,5 @@ export const superviseWorkers = (settings: Settings, options: WorkersToSupervise
     // kafkajs on Node 24 would warn in each process.
     execArgv: ['--disable-warning=TimeoutNegativeWarning'],
     onRestart: (index, reason, waitMs) =>
-      note(`worker process ${index + 1} ended (${reason}); starts again in ${waitMs} ms`),
+      options.say(`worker process ${index + 1} ended (${reason}); starts again in ${waitMs} ms`),
   })

@@ -1,4 +1,6 @@
 /** Aggregates in a few lines, as a demo and a run show them at their end. Pure. */
+
+import { printableText } from '../cluster/printable.ts'
 import {
   type Aggregate,
   type Aggregates,
@@ -12,7 +14,6 @@ import {
 } from '../pipelines/api/aggregates.ts'
 import { type CombinedWindow, topOf } from './insights.ts'
 import { count } from './output.ts'
-import { printableText } from './record-text.ts'
 
 /** Each aggregate over all of its windows. */
 export const overall = (

@@ -10,38 +10,53 @@ import { kafkaPlanSource } from '../cluster/kafka/plan-log.ts'
 import { clusterTopic } from '../cluster/protocol/names.ts'
 import { type PlanRecord, PROTOCOL_VERSION, type WorkerReport } from '../cluster/protocol/plan.ts'
 import type { Settings } from '../cluster/settings.ts'
+import { loadPipeline } from '../pipelines/api/load.ts'
+import { samplingOf } from '../telemetry/sampling.ts'
 import { type ChildStart, startedByParent } from '../workers/child.ts'
 import type { Membership } from '../workers/membership.ts'
 import { followPlan, type PlanFollower } from '../workers/plan-follower.ts'
 import { connectedSettings } from './connect.ts'
 import { failureOf } from './failure.ts'
 import { type Host, hostWorker } from './host.ts'
-import { logEvents } from './log.ts'
-import { note } from './output.ts'
 import { register } from './register.ts'
+import { startTelemetry } from './telemetry.ts'
+import { watchWorker } from './worker-telemetry.ts'
 
 /** What a supervisor keeps of a worker for its successor. */
 interface Kept {
   readonly worker: string
+  /** Times that it was started again. */
+  readonly restarts: number
   readonly plan?: PlanRecord
+}
+
+const keptFrom = (predecessor: unknown): Kept => {
+  if (predecessor === undefined) return { worker: `${hostname()}-${randomUUID().slice(0, 8)}`, restarts: 0 }
+  const kept = predecessor as Kept
+  return { ...kept, restarts: kept.restarts + 1 }
 }
 
 const main = async (start: ChildStart): Promise<void> => {
   const settings = await connectedSettings(['input', 'home', 'redis'])
-  const kept = (start.kept as Kept | undefined) ?? { worker: `${hostname()}-${randomUUID().slice(0, 8)}` }
+  const kept = keptFrom(start.kept)
   start.keep(kept)
-  const { worker } = kept
+  const { worker, restarts } = kept
   const events = new EventBus()
-  logEvents(events, settings.logLevel, worker, note)
   let membership: Membership | undefined
   const mayFence = () => membership?.mayFence() ?? false
-  const host = await hostWorker(settings, {
-    pipeline: settings.pipeline,
-    worker,
-    env: process.env,
-    events,
-    mayFence,
-  })
+  const { pipeline } = await loadPipeline(settings.pipeline)
+  const subject = { role: 'worker', id: worker, pipeline: pipeline.name } as const
+  const [telemetry, host] = await Promise.all([
+    startTelemetry(settings, subject, events),
+    hostWorker(settings, {
+      pipeline: settings.pipeline,
+      worker,
+      env: process.env,
+      events,
+      mayFence,
+      sampling: samplingOf(process.env),
+    }),
+  ])
   let draining = false
   let follower: PlanFollower | undefined
   const report = (): WorkerReport => ({
@@ -62,12 +77,15 @@ const main = async (start: ChildStart): Promise<void> => {
     pipeline: host.name,
     worker,
     last: kept.plan,
-    keep: (plan) => start.keep({ worker, plan } satisfies Kept),
+    keep: (plan) => start.keep({ worker, restarts, plan } satisfies Kept),
     apply: (epoch, slots) => host.worker.apply(epoch, slots),
     applied: () => membership?.tell(),
     ordered: (order) => host.worker.flush(order),
     onFailure: (error) => end(error),
   })
+  const appliedEpoch = () => follower?.appliedEpoch() ?? 0
+  const { index } = start
+  const watched = await watchWorker({ settings, telemetry, host, subject, appliedEpoch, restarts, index })
   start.ready()
   await aborted(start.signal)
   draining = true
@@ -78,6 +96,8 @@ const main = async (start: ChildStart): Promise<void> => {
   await follower.stop()
   await host.worker.stop()
   await membership.stop()
+  await watched[Symbol.asyncDispose]()
+  await telemetry[Symbol.asyncDispose]()
   await host.close()
   clearTimeout(deadline)
 }

@@ -3,9 +3,76 @@
  * One list, so that every span, metric and log line later has a declared source.
  */
 import { EventEmitter } from 'node:events'
+import type { TracedRecord } from './trace.ts'
 
 /** A JSON object as it was published. */
 type Said = { readonly [name: string]: unknown }
+
+/** What did not succeed, of one batch. */
+export interface CodeCount {
+  readonly outcome: 'dead' | 'drop' | 'retry'
+  readonly code: string
+  readonly records: number
+}
+
+/** One batch of a committed transaction. Times are performance.now(); 0 where it did not pass that step. */
+export interface BatchCommitted {
+  readonly slot: number
+  readonly partition: number
+  /** Input offsets [from, next) that it covers; of results of retries: the range their records lie in. */
+  readonly from: number
+  readonly next: number
+  readonly records: number
+  /** Runs that a record took: a batch of results of retries holds later ones. */
+  readonly run: 'first' | 'later'
+  readonly done: number
+  readonly codes: readonly CodeCount[]
+  /** Runs in all of each record that was settled. */
+  readonly attempts: readonly number[]
+  readonly taken: number
+  readonly handed: number
+  readonly finished: number
+  /** ms in its thread. */
+  readonly runMs: number
+  readonly commitBegun: number
+  readonly committed: number
+  /** Windows its transaction changed: they are published afterwards. */
+  readonly windows: number
+  readonly traced: readonly TracedRecord[]
+  readonly untraced: number
+}
+
+/** A later run of a parked record. */
+export interface RetryRun {
+  readonly slot: number
+  readonly partition: number
+  readonly offset: number
+  /** Number of the run. */
+  readonly attempt: number
+  readonly outcome: 'done' | 'drop' | 'dead' | 'retry'
+  readonly code?: string
+  /** `traceparent` of the run that parked the record, and of this one; absent where it has no spans. */
+  readonly parent?: string | undefined
+  readonly own?: string | undefined
+  /** performance.now() */
+  readonly begun: number
+  readonly ended: number
+}
+
+/** A dead letter that went back into the input. */
+export interface LetterSent {
+  /** Of the dead letter. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** By what its value was mended; absent where it was not. */
+  readonly by?: string | undefined
+  /** `traceparent` of the letter, of its repair, of the record that was sent. */
+  readonly trace: { readonly parent: string; readonly repair?: string; readonly own: string }
+  /** performance.now() */
+  readonly begun: number
+  readonly ended: number
+}
 
 export interface Events {
   /** A committed transaction of one shard. Durations in ms. */
@@ -22,6 +89,13 @@ export interface Events {
     ms: number
     concurrentRetries: number
   }
+  batchCommitted: BatchCommitted
+  retryRun: RetryRun
+  /** A later run could not be had; the job comes again. */
+  retryLater: { slot: number; reason: string }
+  letterSent: LetterSent
+  /** A record with a trace was sent into the input; performance.now(). */
+  recordSent: { own: string; begun: number; ended: number }
   /** A takeover ended: the shard fetches. */
   claimed: { slot: number; epoch: number; restoredRecords: number; ms: number }
   released: { slot: number; epoch: number; ms: number }
@@ -46,11 +120,18 @@ export interface Events {
   leading: { term: number }
   /** It leads no more. */
   deposed: { term: number; reason: string }
-  planned: { pipeline: string; epoch: number; owned: number; releasing: number; workers: number }
+  planned: {
+    pipeline: string
+    epoch: number
+    slots: number
+    owned: number
+    releasing: number
+    workers: number
+    /** Slots that this plan takes from a living worker. */
+    moved: number
+  }
   /** What a slot published by count, in a committed transaction. */
   insights: { slot: number; records: number; messages: readonly Said[] }
-  /** Records that a pipeline dropped, in a committed transaction. */
-  dropped: { slot: number; code: string; records: number }
   /** What the leader published over all slots. */
   clusterInsights: { pipeline: string; messages: readonly { readonly key: string; readonly value: Said }[] }
   /** Dead letters of one class, over all slots, have reached what the pipeline alerts at. */

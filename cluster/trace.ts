@@ -49,3 +49,18 @@ export const childOf = ({ traceId, sampled }: TraceContext): TraceContext => ({
   spanId: id(8),
   sampled,
 })
+
+/** A record with a span of its own. */
+export interface TracedRecord {
+  readonly offset: number
+  /** `traceparent` of the cause; absent where the trace begins here. */
+  readonly parent?: string
+  /** Of the record's span. */
+  readonly own: string
+  /** ms since the task began to run. */
+  readonly from: number
+  readonly to: number
+  readonly outcome: 'done' | 'dead' | 'drop' | 'retry'
+  /** Of whatever is not done. */
+  readonly code?: string
+}

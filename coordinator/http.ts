@@ -3,6 +3,7 @@
  *   GET /healthz     200 while its loop turns, else 503
  *   GET /readyz      200 while it leads or stands by and sees the cluster, else 503
  *   GET /api/status  who leads, each pipeline's plan, the workers and their reports
+ *   GET /sd/prometheus  where the metrics of every live process are, for Prometheus' http_sd
  *   pages            whatever is mounted, such as the retry queues
  */
 import { once } from 'node:events'
@@ -17,6 +18,8 @@ export interface HttpOptions {
   /** Address to listen on. */
   readonly host?: string
   readonly login?: Login
+  /** What `/sd/prometheus` answers with; absent: there is no such page. @throws where Redis is away */
+  readonly targets?: () => Promise<readonly object[]>
   /** Begins with a slash; serves itself and all below. */
   readonly pages?: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>>
 }
@@ -38,11 +41,19 @@ interface Answer {
 
 type Route = (status: CoordinatorStatus) => Answer
 
+/** Its loop turns. */
+export const isAlive = ({ idleMs }: CoordinatorStatus): boolean => idleMs < HUNG_MS
+/** It leads, or stands by and sees the cluster. */
+export const isReady = (status: CoordinatorStatus): boolean => status.sees && isAlive(status)
+
 const routes: Readonly<Record<string, Route>> = {
-  '/healthz': ({ idleMs }) => ({ code: idleMs < HUNG_MS ? 200 : 503, body: { idleMs: Math.round(idleMs) } }),
-  '/readyz': ({ sees, leading, idleMs }) => ({
-    code: sees && idleMs < HUNG_MS ? 200 : 503,
-    body: { leading, sees },
+  '/healthz': (status) => ({
+    code: isAlive(status) ? 200 : 503,
+    body: { idleMs: Math.round(status.idleMs) },
+  }),
+  '/readyz': (status) => ({
+    code: isReady(status) ? 200 : 503,
+    body: { leading: status.leading, sees: status.sees },
   }),
   '/api/status': (status) => ({ code: 200, body: status }),
 }
@@ -55,13 +66,14 @@ export const serveHttp = async (
   options: HttpOptions,
   status: () => CoordinatorStatus,
 ): Promise<HttpServer> => {
-  const { port, host = LOOPBACK, login = NO_LOGIN, pages = {} } = options
+  const { port, host = LOOPBACK, login = NO_LOGIN, pages = {}, targets } = options
   const gate = gateOf(host, login)
   const server = createServer((request, response) => {
     if (!pass(gate, request, response)) return
     const page = Object.entries(pages).find(([prefix]) => isBelow(prefix, pathOf(request)))?.[1]
-    if (page === undefined) answer(request, response, status)
-    else page(request, response)
+    if (page !== undefined) page(request, response)
+    else if (targets !== undefined && pathOf(request) === TARGETS) void tellTargets(response, targets)
+    else answer(request, response, status)
   })
   server.listen(port, host)
   try {
@@ -82,6 +94,17 @@ export const serveHttp = async (
       await once(server, 'close').catch(() => undefined)
     },
   }
+}
+
+const TARGETS = '/sd/prometheus'
+
+/** Prometheus keeps the targets it knows while the answer is an error. */
+const tellTargets = async (response: ServerResponse, targets: () => Promise<readonly object[]>) => {
+  const answered = await targets().then(
+    (body): Answer => ({ code: 200, body }),
+    (): Answer => ({ code: 503, body: { error: 'Redis is away: which processes live is not known now' } }),
+  )
+  send(response, answered)
 }
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?')[0] ?? '/'

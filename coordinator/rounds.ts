@@ -182,13 +182,16 @@ export class Rounds {
       this.#learn(plan)
       const owned = plan.owners.filter((owner) => owner !== null).length
       const workers = new Set(plan.owners.filter((owner) => owner !== null)).size
-      const { pipeline, epoch, releasing = {} } = plan
+      const { pipeline, epoch, slots, releasing = {} } = plan
+      const leaving = Object.values(releasing)
       this.#options.events.emit('planned', {
         pipeline,
         epoch,
+        slots,
         owned,
-        releasing: Object.keys(releasing).length,
+        releasing: leaving.length,
         workers,
+        moved: leaving.filter(({ since }) => since === epoch).length,
       })
       return true
     }

@@ -35,6 +35,8 @@ export interface Letter extends Found {
   readonly replays: number
   /** Of a reference. */
   readonly sha256?: string
+  /** `traceparent` of the run that failed last. */
+  readonly trace?: string
 }
 
 /** Somebody else's: without our headers, or of another pipeline that shares the topic. */
@@ -51,6 +53,7 @@ const OWN: readonly string[] = [
   HEADER.attempts,
   HEADER.failedAt,
   HEADER.valueSha256,
+  HEADER.traceparent,
 ]
 const MARKS: readonly string[] = [HEADER.replays, HEADER.replayOf, HEADER.repaired]
 
@@ -74,7 +77,7 @@ export const readLetter = (
   const [code, of] = [own.get(HEADER.errorCode), own.get(HEADER.pipeline)]
   if (origin === undefined || code === undefined || of !== pipeline)
     return { kind: 'foreign', ...found, ...(of !== undefined && { pipeline: of }) }
-  const sha256 = own.get(HEADER.valueSha256)
+  const [sha256, trace] = [own.get(HEADER.valueSha256), own.get(HEADER.traceparent)]
   return {
     kind: 'letter',
     ...found,
@@ -85,6 +88,7 @@ export const readLetter = (
     attempts: Number(own.get(HEADER.attempts) ?? 1),
     replays: replaysOf(rest),
     ...(value === null && sha256 !== undefined && { sha256 }),
+    ...(trace !== undefined && { trace }),
   }
 }
 

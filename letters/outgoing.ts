@@ -1,10 +1,13 @@
 /**
  * A letter on its way back: which may go, in which order, as which record. Laws: records of one input partition go in the order of
- * their origins, and so those of one key; a letter that was sent so often already does not go round once more. Pure.
+ * their origins, and so those of one key; a letter that was sent so often already does not go round once more. Pure but for the ids
+ * of spans.
  */
+import type { LetterSent } from '../cluster/events.ts'
 import { murmur2Partition } from '../cluster/kafka/codec/murmur2.ts'
 import type { PlainRecord } from '../cluster/kafka/codec/records.ts'
 import { formatOrigin, HEADER } from '../cluster/protocol/headers.ts'
+import { childOf, formatTraceparent, parseTraceparent } from '../cluster/trace.ts'
 import { type Letter, weightOf } from './letter.ts'
 import type { Mark } from './marks.ts'
 
@@ -47,6 +50,19 @@ export interface Outgoing {
   readonly record: PlainRecord
   /** Bytes, roughly. */
   readonly weight: number
+  /** Its spans; absent where the letter belongs to no trace. */
+  readonly trace?: LetterSent['trace']
+}
+
+const traceOf = (letter: Letter, isMended: boolean): LetterSent['trace'] | undefined => {
+  const parent = parseTraceparent(letter.trace ?? '')
+  if (parent === undefined) return undefined
+  const repair = isMended ? childOf(parent) : undefined
+  return {
+    parent: formatTraceparent(parent),
+    ...(repair && { repair: formatTraceparent(repair) }),
+    own: formatTraceparent(childOf(repair ?? parent)),
+  }
 }
 
 export interface Sending {
@@ -69,8 +85,10 @@ export const outgoing = (
   mended?: { readonly value: Buffer; readonly by: string },
 ): Outgoing => {
   const value = mended === undefined ? letter.value : mended.value
+  const trace = traceOf(letter, mended !== undefined)
   const headers = [
-    ...letter.headers,
+    ...letter.headers.filter(([name]) => trace === undefined || name !== HEADER.traceparent),
+    ...(trace === undefined ? [] : [[HEADER.traceparent, trace.own] as const]),
     [HEADER.replays, String(letter.replays + 1)] as const,
     [HEADER.replayOf, formatOrigin(letter.place)] as const,
     ...(mended === undefined ? [] : [[HEADER.repaired, mended.by] as const]),
@@ -80,6 +98,7 @@ export const outgoing = (
     partition: partitionOf(letter, partitions),
     record: { timestamp: now, key: letter.key, value, headers },
     weight: weightOf({ ...letter, value }),
+    ...(trace && { trace }),
   }
 }
 

@@ -5,12 +5,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dashboardFile } from '../sinks/opensearch/dashboard.ts'
 import { exitCodesPage } from './pages/exit-codes.ts'
+import { metricsPage } from './pages/metrics.ts'
 import { recordCodesPage } from './pages/record-codes.ts'
 import { settingsPage } from './pages/settings.ts'
 
 export const pages: readonly { readonly path: string; readonly render: () => string }[] = [
   { path: 'docs/settings.md', render: settingsPage },
   { path: 'docs/exit-codes.md', render: exitCodesPage },
+  { path: 'docs/metrics.md', render: metricsPage },
   { path: 'docs/record-codes.md', render: recordCodesPage },
   { path: 'deploy/opensearch/dashboard.ndjson', render: dashboardFile },
 ]

@@ -339,13 +339,7 @@ const sink = {
 } as const
 
 const processes = {
-  millrace_process_info: metric(
-    'gauge',
-    'every',
-    '1',
-    ['role', 'version', 'id'],
-    '1: which process this is',
-  ),
+  millrace_process_info: metric('gauge', 'every', '1', ['role', 'version', 'id'], '1: which process this is'),
   millrace_process_start_time_seconds: metric('gauge', 'every', 's', [], 'Start of the process, Unix time'),
   millrace_process_cpu_seconds_total: metric(
     'observed-counter',

@@ -1,6 +1,7 @@
 /**
- * Runs one chunk in the pool; where its thread dies, runs the halves, until the guilty record is alone: that one is
- * retried later with the cause as its code, its neighbours keep their results.
+ * Runs one chunk in the pool; where its thread dies, runs what was before and behind the record it was busy with, and that
+ * record alone; halves where the thread had come to none. A record that is alone when its thread dies is the guilty one:
+ * it is retried later with the cause as its code, its neighbours keep their results.
  */
 import { MillraceError } from '../cluster/errors.ts'
 import type { Chunk } from '../cluster/kafka/ports.ts'
@@ -19,6 +20,8 @@ export interface Run {
   readonly outputMapping: Task['outputMapping']
   readonly died: (from: number, to: number, cause: string) => void
   readonly settled?: Task['settled']
+  /** Records of a task that may have spans of their own, asked when it begins. */
+  readonly traces?: () => number
   /** Whose turn it takes in the pool; absent: the slot's. */
   readonly owner?: number
 }
@@ -56,18 +59,42 @@ const runRange = async (pool: Runner, run: Run, range: Range): Promise<TaskResul
   if (isNotRun(outcome)) throw new Error(`offsets ${from} to ${to - 1} were not run: ${cause}`)
   run.died(from, to, cause)
   const deaths = range.deaths + 1
-  if (to - from > 1) {
-    const middle = from + Math.floor((to - from) / 2)
-    return joined(
-      await runRange(pool, run, { ...range, to: middle, deaths }),
-      await runRange(pool, run, { ...range, from: middle, deaths }),
+  if (to - from > 1)
+    return runParts(
+      pool,
+      run,
+      { ...range, deaths },
+      cutsOf(from, to, 'at' in outcome ? outcome.at : undefined),
     )
-  }
   if (deaths < DEATHS_OF_THE_GUILTY) return runRange(pool, run, { ...range, deaths })
   if (overrides.faulty.has(from))
     throw new Error(`a thread dies at offset ${from} without running it: ${cause}`)
   const faulty = new Map([...overrides.faulty, [from, `thread-${cause}`] as const])
   return runRange(pool, run, { ...range, overrides: { ...overrides, faulty }, deaths })
+}
+
+/** Where a range of two or more offsets is cut: around the suspect, else in the middle. */
+const cutsOf = (from: number, to: number, suspect: number | undefined): readonly number[] => {
+  if (suspect === undefined || suspect < from || suspect >= to)
+    return [from, from + Math.floor((to - from) / 2), to]
+  return [...new Set([from, suspect, suspect + 1, to])]
+}
+
+const runParts = async (
+  pool: Runner,
+  run: Run,
+  range: Range,
+  [from, ...ends]: readonly number[],
+): Promise<TaskResult> => {
+  let whole: TaskResult | undefined
+  let start = from ?? range.from
+  for (const end of ends) {
+    const part = await runRange(pool, run, { ...range, from: start, to: end })
+    whole = whole === undefined ? part : joined(whole, part)
+    start = end
+  }
+  if (whole === undefined) throw new Error(`nothing to run from ${range.from} to ${range.to}`)
+  return whole
 }
 
 /** Copies the batches that overlap the range: the thread will own them. */
@@ -89,6 +116,7 @@ const taskOf = (run: Run, from: number, to: number, overrides: Overrides): Task 
     watermark: run.watermark(),
     outputMapping: run.outputMapping,
     overrides,
+    traces: run.traces?.() ?? 0,
     ...(run.settled && { settled: run.settled }),
   }
 }
@@ -98,7 +126,6 @@ const joined = (a: TaskResult, b: TaskResult): TaskResult => ({
   letters: [...a.letters, ...b.letters],
   drops: [...a.drops, ...b.drops],
   parks: [...a.parks, ...b.parks],
-  ...((a.rows ?? b.rows) && { rows: [...(a.rows ?? []), ...(b.rows ?? [])] }),
   folded: {
     windows: [...a.folded.windows, ...b.folded.windows],
     latest: Math.max(a.folded.latest, b.folded.latest),
@@ -108,6 +135,12 @@ const joined = (a: TaskResult, b: TaskResult): TaskResult => ({
   dead: a.dead + b.dead,
   dropped: a.dropped + b.dropped,
   late: a.late + b.late,
+  codes: [...a.codes, ...b.codes],
+  traced: [
+    ...a.traced,
+    ...b.traced.map((one) => ({ ...one, from: one.from + a.runMs, to: one.to + a.runMs })),
+  ],
+  untraced: a.untraced + b.untraced,
   cpuMs: a.cpuMs + b.cpuMs,
   runMs: a.runMs + b.runMs,
 })

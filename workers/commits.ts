@@ -4,7 +4,6 @@
  */
 
 import { messageOf } from '../cluster/errors.ts'
-import type { Events } from '../cluster/events.ts'
 import type { TransactResult, Writer } from '../cluster/kafka/ports.ts'
 import type { Flush } from './batches.ts'
 import { type CommitParts, partsOf, stateOffsets } from './commit.ts'
@@ -12,7 +11,6 @@ import { type Advance, advance, EMPTY, type Finished, isOutdated, type LedgerSta
 import type { Entry, Mailbox } from './mailbox.ts'
 import type { Returns } from './retries/returns.ts'
 import type { SlotContext } from './slot.ts'
-import type { TaskResult } from './task.ts'
 
 export interface Commit {
   readonly entries: readonly Entry[]
@@ -154,15 +152,6 @@ export class Commits {
   }
 }
 
-/** Drops by code, for whoever watches. */
-export const droppedOf = (entries: readonly Entry[]): ReadonlyMap<string, number> => {
-  const codes = new Map<string, number>()
-  for (const { result } of entries)
-    for (const { code, from, to, fate } of result?.drops ?? [])
-      if (fate === undefined) codes.set(code, (codes.get(code) ?? 0) + to - from + 1)
-  return codes
-}
-
 const finished = ({ chunk, result, returned }: Entry): Finished => ({
   partition: chunk.partition,
   from: chunk.from,
@@ -171,24 +160,3 @@ const finished = ({ chunk, result, returned }: Entry): Finished => ({
   result,
   returned,
 })
-
-/** What is told of a committed transaction. @param now performance.now() */
-export const committedEvent = (
-  slot: number,
-  { entries, content, started }: Commit,
-  now: number,
-  concurrentRetries: number,
-): Events['committed'] => {
-  const sum = (pick: (result: TaskResult) => number) =>
-    entries.reduce((total, { result }) => total + (result === undefined ? 0 : pick(result)), 0)
-  const counts = {
-    done: sum(({ done }) => done),
-    dead: sum(({ dead }) => dead),
-    dropped: sum(({ dropped }) => dropped),
-    late: sum(({ late }) => late),
-    parked: sum(({ parks }) => parks.length),
-  }
-  const records = counts.done + counts.dead + counts.dropped
-  const bytes = content.parts.reduce((total, part) => total + part.bytes.length, 0)
-  return { slot, records, ...counts, bytes, ms: now - started, concurrentRetries }
-}

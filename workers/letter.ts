@@ -11,6 +11,8 @@ export interface Failure {
   readonly message: string
   /** Runs in all; absent: 1. */
   readonly attempts?: number
+  /** `traceparent` of what failed. */
+  readonly trace?: string | undefined
 }
 
 export class LetterWriter {
@@ -63,6 +65,7 @@ export class LetterWriter {
     block.add(HEADER.errorMessage, failure.message)
     block.add(HEADER.attempts, String(failure.attempts ?? 1))
     block.add(HEADER.failedAt, this.#failedAt)
+    if (failure.trace !== undefined) block.add(HEADER.traceparent, failure.trace)
   }
 
   /** Headers that contradict themselves are left out, and the letter says so. */

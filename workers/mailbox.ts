@@ -8,6 +8,13 @@ import type { Budget } from './budget.ts'
 import type { Returned } from './retries/parked.ts'
 import { NO_OVERRIDES, type Overrides, type Task, type TaskResult } from './task.ts'
 
+/** When an entry passed each step, performance.now(); 0 before. */
+export interface EntryTimes {
+  readonly taken: number
+  handed: number
+  finished: number
+}
+
 export interface Entry {
   /** Kept until the commit: after a thread's death it is the only copy. */
   readonly chunk: Chunk
@@ -15,10 +22,13 @@ export interface Entry {
   /** Undefined for a chunk without visible records, which is ready at once. */
   result: TaskResult | undefined
   overrides: Overrides
+  readonly times: EntryTimes
   /** Of an entry that is made of results of retries. */
   readonly settled?: Task['settled']
   readonly returned?: Returned
 }
+
+export const timesNow = (): EntryTimes => ({ taken: performance.now(), handed: 0, finished: 0 })
 
 export interface MailboxLimits {
   readonly records: number
@@ -59,7 +69,7 @@ export class Mailbox {
 
   push(chunk: Chunk): void {
     const state = chunk.records === 0 ? 'ready' : 'waiting'
-    this.#entries.push({ chunk, state, result: undefined, overrides: NO_OVERRIDES })
+    this.#entries.push({ chunk, state, result: undefined, overrides: NO_OVERRIDES, times: timesNow() })
     this.#records += chunk.records
     this.#bytes += chunk.bytes.length
     this.#limits.budget?.take(chunk.bytes.length)

@@ -17,8 +17,11 @@ export interface PoolOptions {
 
 export type Outcome<T> =
   | { readonly ok: true; readonly result: T }
-  /** `timeout`, `out-of-memory`, `exit` or `error`: the thread is gone, the task's own buffer with it. */
-  | { readonly ok: false; readonly cause: string }
+  /**
+   * `timeout`, `out-of-memory`, `exit` or `error`: the thread is gone, the task's own buffer with it.
+   * @param at offset it was busy with, where it had come to one
+   */
+  | { readonly ok: false; readonly cause: string; readonly at?: number }
   /** No thread has begun it, and none will: the task is not to blame. */
   | { readonly ok: false; readonly cause: 'closed' | 'not-started' }
   /** The pipeline cannot be loaded or set up in a thread. */
@@ -40,6 +43,8 @@ const YOUNG_MB = 16
 const START_LIMIT_MS = 60_000
 /** A timer that comes so late says that the whole process stood still. */
 const STOOD_STILL_MS = 1000
+
+const NOWHERE = -1
 
 interface Waiting {
   readonly errand: Errand
@@ -70,6 +75,9 @@ export class Pool {
     this.#piscina.on('error', () => undefined)
   }
 
+  get threads(): number {
+    return this.#options.threads
+  }
   get busy(): number {
     return this.#busy
   }
@@ -123,16 +131,18 @@ export class Pool {
 
   async #hand({ errand, task: make }: Waiting): Promise<Outcome<Found>> {
     const begun = new BigInt64Array(new SharedArrayBuffer(8))
+    const busyWith = new Float64Array(new SharedArrayBuffer(8)).fill(NOWHERE)
     const limit = new AbortController()
     const unwatch = watch(begun, this.#options.taskTimeout, limit)
     try {
       const task = make()
       const options = { name: errand, transferList: [task.bytes], signal: limit.signal }
-      const result = await this.#piscina.run({ task, begun }, options)
+      const result = await this.#piscina.run({ task, begun, busyWith }, options)
       return 'broken' in result ? { ok: false, cause: 'broken', detail: result.broken } : { ok: true, result }
     } catch (error) {
       const cause = limit.signal.aborted ? String(limit.signal.reason) : causeOf(error)
-      return { ok: false, cause: this.#closed ? 'closed' : cause }
+      const [at = NOWHERE] = busyWith
+      return { ok: false, cause: this.#closed ? 'closed' : cause, ...(at !== NOWHERE && { at }) }
     } finally {
       unwatch()
     }

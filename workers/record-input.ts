@@ -4,6 +4,7 @@ import type { RecordCursor } from '../cluster/kafka/codec/decode.ts'
 import { readHeaders } from '../cluster/kafka/codec/decode.ts'
 import type { Input, RecordHeaders } from '../pipelines/api/define.ts'
 import type { Task } from './task.ts'
+import type { RecordTrace } from './tracing.ts'
 
 export class RecordInput implements Input {
   readonly bytes: Buffer
@@ -17,6 +18,8 @@ export class RecordInput implements Input {
   readonly headersStart: number
   readonly headersEnd: number
   readonly attempt: number
+  /** Set by whoever runs it. */
+  trace: RecordTrace | undefined
   readonly #task: Pick<Task, 'topic' | 'partition' | 'now'>
   readonly #signal: () => AbortSignal
 

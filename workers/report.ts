@@ -1,4 +1,5 @@
 /** What a shard says of itself once a second. Pure. */
+import type { SlotMeasures } from '../cluster/measures.ts'
 import type { SlotReport, SlotState } from '../cluster/protocol/plan.ts'
 import type { Counters, Position } from '../cluster/protocol/state.ts'
 import type { Batches } from './batches.ts'
@@ -43,6 +44,25 @@ export const slotReport = (reported: Reported): SlotReport => {
     },
   }
 }
+
+interface Measured extends Pick<SlotMeasures, 'slot' | 'state' | 'halt' | 'mailbox' | 'paused'> {
+  readonly positions: ReadonlyMap<number, Position>
+  readonly ends: ReadonlyMap<number, number>
+  /** Epoch ms of the newest committed record of each partition. */
+  readonly newest: ReadonlyMap<number, number>
+  /** Epoch ms. */
+  readonly now: number
+}
+
+export const slotMeasures = ({ positions, ends, newest, now, ...rest }: Measured): SlotMeasures => ({
+  ...rest,
+  partitions: [...positions].map(([partition, { next, counters }]) => {
+    const lag = Math.max(0, (ends.get(partition) ?? next) - next)
+    const stamp = newest.get(partition)
+    const behindMs = lag === 0 || stamp === undefined ? 0 : Math.max(0, now - stamp)
+    return { partition, next, lag, behindMs, counters }
+  }),
+})
 
 const IDLE_MS = 60_000
 

@@ -3,6 +3,7 @@
  * Law: every offset of the range that holds a record gets exactly one of output, letter, drop or parking, in offset order.
  */
 
+import type { CodeCount } from '../cluster/events.ts'
 import { RecordCursor, verifyCrc } from '../cluster/kafka/codec/decode.ts'
 import { CodecError } from '../cluster/kafka/codec/error.ts'
 import { type BatchHeader, readHeader } from '../cluster/kafka/codec/header.ts'
@@ -26,11 +27,13 @@ import { RecordInput } from './record-input.ts'
 import { batchOfOne, type FreshPark, maskedKey, previewOf } from './retries/park.ts'
 import { waitAfter } from './retries/policy.ts'
 import type { Task, TaskResult, ThreadSetup } from './task.ts'
+import { Tracing } from './tracing.ts'
 
 /** `process` hears of the end a little before the thread is taken away. */
 const SIGNAL_SHARE = 0.9
 /** Fate and code of a done record that has no output. */
 const DONE = 'done'
+const DONE_OUTCOME = { outcome: DONE } as const
 
 export class TaskRun {
   readonly #setup: ThreadSetup
@@ -47,12 +50,23 @@ export class TaskRun {
   readonly #rows: Row[] = []
   readonly #parks: FreshPark[] = []
   readonly #counts = { done: 0, dead: 0, dropped: 0, late: 0 }
+  readonly #codes = new Map<string, { -readonly [K in keyof CodeCount]: CodeCount[K] }>()
+  readonly #tracing: Tracing
+  readonly #busyWith: Float64Array
   /** First offset of the present batch that has no outcome yet. */
   #reached = 0
   #signal: AbortSignal | undefined
 
-  constructor(setup: ThreadSetup, prepared: Prepared, task: Task) {
+  /** @param busyWith its first element is kept at the offset that the thread is busy with */
+  constructor(
+    setup: ThreadSetup,
+    prepared: Prepared,
+    task: Task,
+    busyWith: Float64Array = new Float64Array(1),
+  ) {
     const { batchRecords } = task.overrides
+    this.#busyWith = busyWith
+    this.#tracing = new Tracing(setup.sampling, task.traces)
     this.#setup = setup
     this.#prepared = prepared
     this.#task = task
@@ -82,6 +96,9 @@ export class TaskRun {
       folded: this.#folder.take(),
       rows: this.#rows,
       ...this.#counts,
+      codes: [...this.#codes.values()],
+      traced: this.#tracing.traced,
+      untraced: this.#tracing.leftOut,
       cpuMs: (user + system) / 1000,
       runMs: performance.now() - started,
     }
@@ -111,7 +128,9 @@ export class TaskRun {
     ]
     const settleFirst = async () => {
       const oldest = underWay.shift()
-      if (oldest !== undefined) this.#settle(oldest.input, await oldest.outcome)
+      if (oldest === undefined) return
+      this.#busyWith[0] = oldest.input.offset
+      this.#settle(oldest.input, await oldest.outcome)
     }
     let broken: unknown
     try {
@@ -143,11 +162,13 @@ export class TaskRun {
   #runOne(input: RecordInput): Result | Promise<Result> {
     const { overrides, settled } = this.#task
     const { dead, faulty } = overrides
+    const known = settled?.get(input.offset)
+    this.#busyWith[0] = input.offset
+    input.trace = this.#tracing.begin(input, known?.trace)
     const condemned = dead.size === 0 ? undefined : dead.get(input.offset)
     if (condemned !== undefined) return { outcome: 'dead', code: condemned, message: '' }
     const fault = faulty.size === 0 ? undefined : faulty.get(input.offset)
     if (fault !== undefined) return { outcome: 'retry', code: fault, message: '' }
-    const known = settled?.get(input.offset)
     if (known !== undefined)
       return known.outcome === 'done' ? { ...known, value: JSON.parse(known.json) as JsonObject } : known
     return this.#prepared.run(
@@ -164,7 +185,28 @@ export class TaskRun {
     else if (outcome.outcome === 'drop') {
       this.#note(input.offset, outcome.code)
       this.#counts.dropped++
-    } else if (outcome.outcome === 'dead' || !this.#park(input, outcome)) this.#letter(input, outcome)
+      this.#ended(input, outcome)
+    } else {
+      input.trace = this.#tracing.failed(input.trace)
+      if (outcome.outcome === 'dead' || !this.#park(input, outcome)) this.#letter(input, outcome)
+      else this.#ended(input, outcome)
+    }
+  }
+
+  /** What a record that has no output came to, for whoever counts and watches. */
+  #ended(
+    { offset, trace }: RecordInput,
+    outcome: { readonly outcome: CodeCount['outcome']; readonly code: string },
+  ): void {
+    this.#count(outcome.outcome, outcome.code)
+    if (trace !== undefined) this.#tracing.settled(offset, trace, outcome)
+  }
+
+  #count(outcome: CodeCount['outcome'], code: string): void {
+    const key = `${outcome}/${code}`
+    const known = this.#codes.get(key)
+    if (known === undefined) this.#codes.set(key, { outcome, code, records: 1 })
+    else known.records++
   }
 
   /** False where the record is not tried again: no retries, its last run, or no way to keep it as it is. */
@@ -179,7 +221,9 @@ export class TaskRun {
     const preview = overrides.faulty.has(input.offset)
       ? '(it ends its thread)'
       : previewOf(this.#prepared.pipeline, input.value)
-    this.#parks.push({ offset: input.offset, code, message, due, key: maskedKey(input.key), preview, record })
+    const trace = input.trace?.out
+    const key = maskedKey(input.key)
+    this.#parks.push({ offset: input.offset, code, message, due, key, preview, trace, record })
     return true
   }
 
@@ -205,6 +249,7 @@ export class TaskRun {
     else this.#output(outputs, input, json, leftOut)
     if (this.#rowFields !== undefined) this.#rows.push(rowOf(value, this.#rowFields))
     this.#counts.done++
+    if (input.trace !== undefined) this.#tracing.settled(input.offset, input.trace, DONE_OUTCOME)
     if (leftOut.length > 0) this.#counts.late++
   }
 
@@ -217,6 +262,7 @@ export class TaskRun {
     if (leftOut.length > 0) this.#block.add(HEADER.late, leftOut.join(','))
     const attempts = this.#attempts(input.offset)
     if (attempts > 1) this.#block.add(HEADER.attempts, String(attempts))
+    if (input.trace !== undefined) this.#block.add(HEADER.traceparent, input.trace.out)
     const target = outputs.partitionOf(input.bytes, input.keyStart, input.keyEnd, partition)
     if (!outputs.add(target, timestamp, input.bytes, input.keyStart, input.keyEnd, json, this.#block))
       throw new Error(`the output of offset ${input.offset} was measured to fit and does not`)
@@ -224,11 +270,9 @@ export class TaskRun {
 
   #letter(input: RecordInput, failure: { readonly code: string; readonly message: string }): void {
     const attempts = this.#attempts(input.offset)
-    this.#letterWriter.write(
-      input,
-      { ...failure, attempts },
-      this.#task.overrides.references.has(input.offset),
-    )
+    const asReference = this.#task.overrides.references.has(input.offset)
+    this.#letterWriter.write(input, { ...failure, attempts, trace: input.trace?.out }, asReference)
+    this.#ended(input, { outcome: 'dead', code: failure.code })
     this.#dead(failure.code)
   }
 
@@ -264,6 +308,7 @@ export class TaskRun {
     for (let offset = first; offset < end; offset++) {
       const code = `batch-${error.code}`
       this.#letterWriter.writeUnreadable(offset, { code, message: error.message })
+      this.#count('dead', code)
       this.#dead(code)
     }
   }

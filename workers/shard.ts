@@ -11,26 +11,28 @@
  */
 import { type Actor, spawn } from '../cluster/actor/actor.ts'
 import { MillraceError, messageOf } from '../cluster/errors.ts'
-import type { Events } from '../cluster/events.ts'
 import { CODE } from '../cluster/kafka/codes.ts'
 import { pause } from '../cluster/kafka/failures.ts'
 import { free } from '../cluster/kafka/free.ts'
 import type { Chunk, Reader, TransactResult, Writer } from '../cluster/kafka/ports.ts'
+import type { PauseReason, SlotMeasures } from '../cluster/measures.ts'
 import type { SlotReport, SlotState } from '../cluster/protocol/plan.ts'
 import type { Position } from '../cluster/protocol/state.ts'
 import type { Flush } from './batches.ts'
 import { type Runner, runChunk } from './bisect.ts'
-import { type Commit, Commits, committedEvent, droppedOf } from './commits.ts'
+import { type Commit, Commits } from './commits.ts'
 import { type Entry, Mailbox } from './mailbox.ts'
 import { Meter } from './meter.ts'
+import { Pauses } from './pauses.ts'
 import type { Committed, Publisher } from './publisher.ts'
 import { mend, type Refused } from './refusal.ts'
-import { slotReport, viewWatermark } from './report.ts'
+import { slotMeasures, slotReport, viewWatermark } from './report.ts'
 import { Intake } from './retries/intake.ts'
 import type { ShardRetries } from './retries/retries.ts'
 import type { SlotContext } from './slot.ts'
 import { type FirstOffsets, type Takeover, takeOver } from './takeover.ts'
 import type { TaskResult } from './task.ts'
+import { tellCommitted } from './told.ts'
 
 export interface ShardParts {
   readonly context: SlotContext
@@ -56,10 +58,14 @@ export class Shard {
   readonly #intake: Intake
   readonly #commits: Commits
   readonly #meter = new Meter()
+  readonly #pauses = new Pauses()
   readonly #ends = new Map<number, number>()
+  /** Epoch ms of the newest committed record of each partition. */
+  readonly #newest = new Map<number, number>()
   readonly #released = Promise.withResolvers<void>()
   #phase: SlotState = 'claiming'
   #reason = ''
+  #halted: string | undefined
   #extending = false
   /** Epoch ms of the last commit or claim. */
   #quietSince = 0
@@ -109,6 +115,20 @@ export class Shard {
       positions: this.positions,
       ends: this.#ends,
       batches: this.#commits.state.batches,
+    })
+  }
+
+  measures(): SlotMeasures {
+    return slotMeasures({
+      slot: this.slot,
+      state: this.#phase,
+      halt: this.#halted,
+      positions: this.positions,
+      ends: this.#ends,
+      newest: this.#newest,
+      mailbox: { records: this.#mailbox.records, bytes: this.#mailbox.bytes },
+      paused: this.#pauses.totals(performance.now()),
+      now: Date.now(),
     })
   }
 
@@ -184,7 +204,7 @@ export class Shard {
 
   #read(): void {
     const incarnation = this.#incarnation
-    const current = (act: () => void) =>
+    const current = (act: () => void | Promise<void>) =>
       this.#actor.tell(() => (incarnation === this.#incarnation ? act() : undefined))
     const { input, names } = this.#context
     const present = input.knownTopic(names.input)?.topicId
@@ -195,16 +215,23 @@ export class Shard {
         return
       }
       this.#parts.reader.open(partition, next, {
-        wants: () => !this.#mailbox.full && !this.#intake.isCapped,
+        wants: () => this.#wants(),
         chunk: (chunk) => current(() => this.#take(chunk)),
         fault: ({ fault, detail }) => current(() => this.#halt(fault, detail)),
       })
     }
     this.#intake.open({
-      current: (act) => this.#actor.tell(() => (incarnation === this.#incarnation ? act() : undefined)),
+      current,
       taken: () => this.#advance(),
       halt: (code, detail) => this.#halt(code, detail),
     })
+  }
+
+  #wants(): boolean {
+    const full = this.#mailbox.full ? ('mailbox' satisfies PauseReason) : undefined
+    const reason = this.#intake.isCapped ? 'parked' : full
+    this.#pauses.look(reason, performance.now())
+    return reason === undefined
   }
 
   #take(chunk: Chunk): void {
@@ -238,8 +265,9 @@ export class Shard {
 
   #run(entry: Entry): void {
     const incarnation = this.#incarnation
-    const { names, events } = this.#context
+    const { names, events, traces } = this.#context
     const { chunk, overrides, settled } = entry
+    entry.times.handed = performance.now()
     const died = (from: number, to: number, cause: string) =>
       events.emit('threadDied', { slot: this.slot, partition: chunk.partition, from, to, cause })
     const watermark = () => this.#commits.state.watermark
@@ -252,6 +280,7 @@ export class Shard {
       watermark,
       outputMapping,
       died,
+      traces: () => traces?.offer(performance.now()) ?? 0,
       ...(settled && { settled, owner: this.#intake.owner }),
     }).then(
       (result) => this.#actor.tell(() => this.#finished(incarnation, entry, result)),
@@ -264,6 +293,8 @@ export class Shard {
     if (incarnation !== this.#incarnation) return
     entry.state = 'ready'
     entry.result = result
+    entry.times.finished = performance.now()
+    this.#context.traces?.spend(result.traced.length)
     this.#meter.cpu(result.cpuMs)
     this.#advance()
   }
@@ -304,22 +335,16 @@ export class Shard {
     this.#quietSince = Date.now()
     this.#parts.publisher.changed(this.#committed(), commit.advance.changed)
     this.#intake.committed(this.#commits, commit.advance.parked)
-    const told = committedEvent(this.slot, commit, now, result.concurrentRetries)
-    this.#meter.commit(now, told.records)
-    this.#tell(commit, told)
+    for (const { chunk, returned } of commit.entries) {
+      const newest = chunk.batches.at(-1)?.maxTimestamp
+      if (newest !== undefined && returned === undefined) this.#newest.set(chunk.partition, newest)
+    }
+    const { events } = this.#context
+    this.#meter.commit(now, tellCommitted(events, { slot: this.slot, commit, now, ...result }))
     for (const part of commit.content.parts) free(part.bytes)
     this.#parts.reader.wake()
     this.#parts.retries.reader.wake()
     this.#advance()
-  }
-
-  #tell({ entries, advance }: Commit, committed: Events['committed']): void {
-    const { slot } = this
-    const { events } = this.#context
-    events.emit('committed', committed)
-    for (const [code, records] of droppedOf(entries)) events.emit('dropped', { slot, code, records })
-    for (const { records, messages } of advance.published)
-      events.emit('insights', { slot, records, messages })
   }
 
   #committed(): Committed {
@@ -380,6 +405,7 @@ export class Shard {
 
   #halt(code: string, detail: string): void {
     this.#stopReading('halted', `${code}: ${detail}`)
+    this.#halted = code
     this.#context.events.emit('halted', { slot: this.slot, code, detail })
   }
 

@@ -9,6 +9,7 @@ import type { Settings } from '../cluster/settings.ts'
 import type { Aggregates } from '../pipelines/api/aggregates.ts'
 import type { BatchRules } from '../pipelines/api/batches.ts'
 import type { Budget } from './budget.ts'
+import type { TraceBudget } from './trace-budget.ts'
 
 /** Epoch of a claim made without a coordinator (`millrace run`): whoever starts it decides, so it yields to no earlier plan. */
 export const SOLO_EPOCH = 0
@@ -43,5 +44,7 @@ export interface SlotContext {
   readonly restoring: Limit
   /** Shared by the shards of a worker. */
   readonly budget?: Budget
+  /** Likewise; absent where nothing is traced. */
+  readonly traces?: TraceBudget | undefined
   readonly events: EventBus
 }

@@ -1,11 +1,14 @@
 /** What crosses to a pool thread and back. Buffers are transferred; everything else is small. */
 
+import type { CodeCount } from '../cluster/events.ts'
 import type { DropRange } from '../cluster/protocol/drops.ts'
 import type { Failures } from '../cluster/settings/values.ts'
+import type { TracedRecord } from '../cluster/trace.ts'
 import type { Row } from '../pipelines/api/batches.ts'
 import type { Folded } from '../pipelines/api/folder.ts'
 import type { FreshPark } from './retries/park.ts'
 import type { Policy } from './retries/policy.ts'
+import type { Sampling } from './tracing.ts'
 
 /** Where a pipeline's records go, and what the broker accepts there. */
 export interface Destination {
@@ -38,15 +41,15 @@ export const NO_OVERRIDES: Overrides = {
 }
 
 /** What a parked record came to: a result that was accepted. */
-export type Settled =
-  | { readonly outcome: 'done'; readonly json: string; readonly attempts: number }
-  | { readonly outcome: 'drop'; readonly code: string; readonly attempts: number }
-  | {
-      readonly outcome: 'dead'
-      readonly code: string
-      readonly message: string
-      readonly attempts: number
-    }
+export type Settled = {
+  readonly attempts: number
+  /** `traceparent` of the run that settled it. */
+  readonly trace?: string | undefined
+} & (
+  | { readonly outcome: 'done'; readonly json: string }
+  | { readonly outcome: 'drop'; readonly code: string }
+  | { readonly outcome: 'dead'; readonly code: string; readonly message: string }
+)
 
 export interface Task {
   /** Whole record batches, one behind the other. Transferred. */
@@ -64,12 +67,16 @@ export interface Task {
   readonly overrides: Overrides
   /** By offset: these records have run before, and this is what they came to. */
   readonly settled?: ReadonlyMap<number, Settled>
+  /** Most records of this task that have spans of their own. */
+  readonly traces: number
 }
 
-/** A task on its way to a thread, which notes when it begins: process.hrtime of the process both live in; 0 before. */
+/** A task on its way to a thread, which notes when it begins (process.hrtime of the process both live in; 0 before) and what it does. */
 export interface Handed<T = Task> {
   readonly task: T
   readonly begun: BigInt64Array
+  /** Offset the thread is busy with, -1 before the first: who is to blame if it never comes back. */
+  readonly busyWith: Float64Array
 }
 
 /** A produced batch, encoded and unstamped. */
@@ -93,6 +100,11 @@ export interface TaskResult {
   readonly dropped: number
   /** Records that at least one aggregate left out. */
   readonly late: number
+  /** What did not succeed, by outcome and code. */
+  readonly codes: readonly CodeCount[]
+  readonly traced: readonly TracedRecord[]
+  /** Sampled records that have no spans of their own. */
+  readonly untraced: number
   /** Thread time, ms. */
   readonly cpuMs: number
   readonly runMs: number
@@ -114,6 +126,8 @@ export interface ThreadSetup {
   readonly retries: Policy
   /** Most bytes of a parked record, and of a result on its way back; what is longer is not retried. */
   readonly maxParkedBytes: number
+  /** Absent: no spans; contexts are handed on all the same. */
+  readonly sampling?: Sampling | undefined
   /** Made-up failures; absent outside of demo and tests. */
   readonly inject?: Failures | undefined
 }

@@ -18,10 +18,10 @@ const load = async (): Promise<Prepared> => {
 /** Told with each task: a thread that died of it would only be replaced, again and again. */
 const prepared: Prepared | Broken = await load().catch((error) => ({ broken: messageOf(error) }))
 
-export const runTask = async ({ task, begun }: Handed): Promise<TaskResult | Broken> => {
+export const runTask = async ({ task, begun, busyWith }: Handed): Promise<TaskResult | Broken> => {
   Atomics.store(begun, 0, process.hrtime.bigint())
   if ('broken' in prepared) return prepared
-  const result = await new TaskRun(setup, prepared, task).run()
+  const result = await new TaskRun(setup, prepared, task, busyWith).run()
   free(new Uint8Array(task.bytes))
   return transferred(result)
 }

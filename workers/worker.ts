@@ -14,6 +14,7 @@ import { KafkaReader } from '../cluster/kafka/reader.ts'
 import type { TopicDescription } from '../cluster/kafka/topics.ts'
 import type { Topology } from '../cluster/kafka/topology.ts'
 import { TransactionWriter } from '../cluster/kafka/writer.ts'
+import type { WorkerMeasures } from '../cluster/measures.ts'
 import type { Names } from '../cluster/protocol/names.ts'
 import type { FlushOrder } from '../cluster/protocol/orders.ts'
 import type { SlotReport } from '../cluster/protocol/plan.ts'
@@ -32,6 +33,8 @@ import { policyOf } from './retries/policy.ts'
 import { Retries, type RetryParts } from './retries/retries.ts'
 import { Shard } from './shard.ts'
 import type { InsightsTarget, SlotContext } from './slot.ts'
+import { TraceBudget } from './trace-budget.ts'
+import type { Sampling } from './tracing.ts'
 
 /** Connected by cli; the worker closes none of it. */
 export interface WorkerParts {
@@ -59,6 +62,8 @@ export interface WorkerParts {
   /** False where the own lease is not fresh. */
   readonly mayFence: () => boolean
   readonly retries: RetryParts
+  /** Absent: no record has spans. */
+  readonly sampling?: Sampling | undefined
   readonly events: EventBus
 }
 
@@ -88,6 +93,7 @@ export class Worker {
   readonly #failed = Promise.withResolvers<never>()
   readonly #discovering: NodeJS.Timeout
   readonly #insights: InsightsTarget | undefined
+  readonly #traces: TraceBudget | undefined
   #order: FlushOrder | undefined
   #partitions: number
   #stopping = false
@@ -96,6 +102,7 @@ export class Worker {
     const { settings, names, events, input } = parts
     this.#parts = parts
     this.#budget = new Budget(settings.inFlightBytes)
+    this.#traces = parts.sampling && new TraceBudget(performance.now())
     const { output, letters, insights, maxParkedBytes } = destinationsOf(
       names,
       parts.inputTopic,
@@ -118,6 +125,7 @@ export class Worker {
       retries: policy,
       maxParkedBytes,
       inject: settings.inject,
+      sampling: parts.sampling,
     }
     this.#pool = new Pool(thread, { threads, heapMb: threadHeapMb, taskTimeout })
     const { fetchBytes, fetchWait } = settings
@@ -226,6 +234,7 @@ export class Worker {
       home,
       settings,
       budget: this.#budget,
+      traces: this.#traces,
       events,
     }
     const { transactionTimeout, requestTimeout, fromGroup } = settings
@@ -263,6 +272,12 @@ export class Worker {
 
   report(): SlotReport[] {
     return [...this.#shards.values()].map(({ shard }) => shard.report())
+  }
+
+  measures(): WorkerMeasures {
+    const { threads, busy, queued } = this.#pool
+    const slots = [...this.#shards.values()].map(({ shard }) => shard.measures())
+    return { slots, pool: { threads, busy, queued } }
   }
 
   /** Stop reading, drain, commit, publish, release, leave. */

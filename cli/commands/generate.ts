@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { Command, Option } from 'commander'
+import { EventBus } from '../../cluster/events.ts'
 import { positiveNumber, rate, share, wholeNumber } from '../arguments.ts'
 import { connectedSettings } from '../connect.ts'
 import { createGenerator, type Generated, type Keys } from '../generator.ts'
@@ -8,6 +9,8 @@ import { count, type Format, outputOption, printData } from '../output.ts'
 import { namesFor } from '../pipeline.ts'
 import { type Acks, acksOf, sendPaced, withProducer } from '../produce.ts'
 import { ProgressPrinter } from '../progress.ts'
+import { tracedSends } from '../send-tracing.ts'
+import { startTelemetry } from '../telemetry.ts'
 
 /** A record each half second. */
 const CLASSIC_INTERVAL = 0.5
@@ -71,11 +74,18 @@ const generate = async (options: Options): Promise<void> => {
   const pace = { rate: paceOf(options), count: options.count ?? Number.POSITIVE_INFINITY, most: MOST }
   const progress = new ProgressPrinter(`-> ${topic}`)
   using interrupted = untilInterrupted()
+  const events = new EventBus()
+  await using telemetry = await startTelemetry(
+    settings,
+    { role: 'tool', id: `generate-${process.pid}` },
+    events,
+  )
+  telemetry.trace(topic)
   const { sent, elapsed } = await withProducer(
     settings,
     { topic, which: 'input', acks: options.acks },
     (producer) =>
-      sendPaced(producer, next, pace, {
+      sendPaced(tracedSends(producer, telemetry, events), next, pace, {
         signal: interrupted.signal,
         sent: (done, elapsed) => progress.show({ done, total: pace.count, elapsed }),
       }),

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { type ErrorCode, errorKinds, MillraceError } from '../../cluster/errors.ts'
 import { EventBus } from '../../cluster/events.ts'
 import { PROTOCOL_VERSION, type WorkerReport } from '../../cluster/protocol/plan.ts'
+import { loadPipeline } from '../../pipelines/api/load.ts'
 import type { Membership } from '../../workers/membership.ts'
 import { SOLO_EPOCH } from '../../workers/slot.ts'
 import { connectedSettings } from '../connect.ts'
@@ -11,12 +12,13 @@ import { type Host, hostWorker } from '../host.ts'
 import { refuseFailures } from '../inject.ts'
 import { type CombinedWindow, windowsOf } from '../insights.ts'
 import { untilInterrupted } from '../interrupt.ts'
-import { logEvents } from '../log.ts'
-import { count, type Format, note, outputOption, printData } from '../output.ts'
+import { count, type Format, outputOption, printData } from '../output.ts'
 import { ProgressPrinter } from '../progress.ts'
 import { register } from '../register.ts'
 import { parseStartPoint } from '../tail.ts'
+import { startTelemetry } from '../telemetry.ts'
 import { shownAggregates, totalLines } from '../totals.ts'
+import { watchWorker } from '../worker-telemetry.ts'
 
 interface Options {
   readonly as?: string
@@ -45,16 +47,31 @@ const run = async (pipeline: string | undefined, options: Options): Promise<void
   refuseFailures()
   const settings = await connectedSettings(['input', 'home', 'redis'])
   const events = new EventBus()
-  logEvents(events, settings.logLevel, 'run', note)
+  const worker = `run-${process.pid}`
+  const named = pipeline ?? settings.pipeline
+  const { name } = (await loadPipeline(named)).pipeline
+  const subject = { role: 'worker', id: worker, pipeline: options.as ?? name } as const
+  await using telemetry = await startTelemetry(settings, subject, events)
   using interrupted = untilInterrupted()
   const host = await hostWorker(settings, {
-    pipeline: pipeline ?? settings.pipeline,
-    worker: `run-${process.pid}`,
+    pipeline: named,
+    worker,
     env: process.env,
     events,
+    sampling: telemetry.sampling,
     ...(options.as !== undefined && { as: options.as }),
     ...(options.from !== undefined && { from: parseStartPoint(options.from) }),
     ...(options.to !== undefined && { to: parseStartPoint(options.to) }),
+  })
+  const appliedEpoch = () => SOLO_EPOCH
+  const watched = await watchWorker({
+    settings,
+    telemetry,
+    host,
+    subject,
+    appliedEpoch,
+    restarts: 0,
+    index: 0,
   })
   const started = performance.now()
   let membership: Membership | undefined
@@ -71,6 +88,7 @@ const run = async (pipeline: string | undefined, options: Options): Promise<void
     // Redis away: `millrace insights` shows them when it is back.
     windows = await windowsOf(host.redis, settings, host.pipeline, host.name).catch(() => [])
     await membership?.stop()
+    await watched[Symbol.asyncDispose]()
     await host.close()
   }
   printSummary(host, windows, options.output, (performance.now() - started) / 1000)

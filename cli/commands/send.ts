@@ -1,10 +1,13 @@
 import { Command, Option } from 'commander'
+import { EventBus } from '../../cluster/events.ts'
 import type { Which } from '../../cluster/kafka/client.ts'
 import { header } from '../arguments.ts'
 import { connectedSettings } from '../connect.ts'
 import { chunksOf, lineGroups } from '../lines.ts'
 import { count, type Format, outputOption, printData } from '../output.ts'
 import { type OutgoingRecord, withProducer } from '../produce.ts'
+import { tracedSends } from '../send-tracing.ts'
+import { startTelemetry } from '../telemetry.ts'
 
 const MOST = 1000
 
@@ -35,7 +38,11 @@ const send = async (topic: string, options: Options): Promise<void> => {
   const settings = await connectedSettings([options.cluster], { anyDev: true })
   const recordOf = recordMaker(options)
   let sent = 0
-  await withProducer(settings, { topic, which: options.cluster, acks: 'all' }, async (producer) => {
+  const events = new EventBus()
+  await using telemetry = await startTelemetry(settings, { role: 'tool', id: `send-${process.pid}` }, events)
+  telemetry.trace(topic)
+  await withProducer(settings, { topic, which: options.cluster, acks: 'all' }, async (plain) => {
+    const producer = tracedSends(plain, telemetry, events)
     for await (const lines of lineGroups(process.stdin)) {
       for (const some of chunksOf(lines, MOST)) {
         await producer.send(some.map(recordOf))

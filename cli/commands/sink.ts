@@ -1,12 +1,17 @@
 /** `millrace sink opensearch`: committed records of an output topic as documents of an index. */
+import { hostname } from 'node:os'
 import { Command, InvalidArgumentError } from 'commander'
-import { EventBus } from '../../cluster/events.ts'
+import { EventBus, type Events } from '../../cluster/events.ts'
+import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
+import { keysOf } from '../../cluster/redis/keys.ts'
+import type { Settings } from '../../cluster/settings.ts'
+import { observeSink } from '../../telemetry/observing.ts'
 import { wholeNumber } from '../arguments.ts'
 import { connectedSettings } from '../connect.ts'
 import { untilInterrupted } from '../interrupt.ts'
-import { logEvents } from '../log.ts'
-import { count, type Format, note, outputOption, print } from '../output.ts'
+import { count, type Format, outputOption, print } from '../output.ts'
 import { type SinkSummary, type SinkWishes, sinkIntoOpenSearch } from '../sink.ts'
+import { announce, type Subject, startTelemetry, type Telemetry } from '../telemetry.ts'
 
 const INDEX = 'processed-user-login-index'
 
@@ -49,9 +54,54 @@ const run = async (options: Options): Promise<void> => {
   const settings = await connectedSettings(['home'])
   using interrupted = untilInterrupted()
   const events = new EventBus()
-  logEvents(events, settings.logLevel, 'sink', note)
-  const summary = await sinkIntoOpenSearch(settings, options, { events, signal: interrupted.signal })
+  const subject = { role: 'sink', id: `${hostname()}-${process.pid}` } as const
+  await using telemetry = await startTelemetry(settings, subject, events)
+  const watched = await watchSink(settings, { telemetry, subject, events, index: options.index })
+  const { signal } = interrupted
+  const summary = await sinkIntoOpenSearch(settings, options, { events, signal }).finally(() =>
+    watched[Symbol.asyncDispose](),
+  )
   print(options.output === 'json' ? JSON.stringify(summary) : textOf(summary))
+}
+
+interface WatchedSink {
+  readonly telemetry: Telemetry
+  readonly subject: Subject
+  readonly events: EventBus
+  readonly index: string
+}
+
+/** A sink needs no Redis: without one, nobody finds its metrics by discovery. */
+const REDIS_PATIENCE_MS = 1000
+
+/** Its metrics and probes. */
+const watchSink = async (
+  settings: Settings,
+  { telemetry, subject, events, index }: WatchedSink,
+): Promise<AsyncDisposable> => {
+  await using begun = new AsyncDisposableStack()
+  let seen: Events['indexed'] = { index, indexed: 0, rejected: 0, heldBytes: 0, lag: 0 }
+  events.on('indexed', (event) => {
+    seen = event
+  })
+  if (telemetry.instruments !== undefined)
+    observeSink(telemetry.instruments, {
+      index,
+      documents: () => seen.indexed,
+      rejected: () => seen.rejected,
+      heldBytes: () => seen.heldBytes,
+      lag: () => seen.lag,
+    })
+  const fine = () => ({ ok: true, why: '' })
+  const address = await telemetry.serve({ healthy: fine, ready: fine })
+  const redis = await connectRedis({ ...settings, startTimeout: REDIS_PATIENCE_MS }).catch(() => undefined)
+  if (redis === undefined) telemetry.say(`no Redis: Prometheus does not find ${address} by itself`, 'warn')
+  else {
+    begun.adopt(redis, closeRedis)
+    const place = { redis, keys: keysOf(settings.clusterId), leaseMs: settings.lease }
+    begun.use(announce(place, subject, address))
+  }
+  return begun.move()
 }
 
 const textOf = ({ topic, index, indexed, rejected, lag }: SinkSummary): string =>

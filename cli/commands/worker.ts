@@ -10,6 +10,7 @@ import { untilInterrupted } from '../interrupt.ts'
 import { note } from '../output.ts'
 import { pipelineFor } from '../pipeline.ts'
 import { superviseWorkers } from '../supervise-workers.ts'
+import { logSink } from '../telemetry.ts'
 import { totalLines } from '../totals.ts'
 
 interface Options {
@@ -28,10 +29,13 @@ const run = async ({ processes }: Options): Promise<void> => {
   refuseFailures()
   const settings = await connectedSettings(['input', 'home', 'redis'])
   using interrupted = untilInterrupted()
+  const write = logSink(settings, 'supervisor')
+  const say = (text: string) => write({ level: 'info', event: 'told', text })
   const supervisor = superviseWorkers(settings, {
     processes: processes ?? settings.processes,
     env: process.env,
-    onReady: (index, pid) => note(`worker process ${index + 1} runs, pid ${pid}`),
+    say,
+    onReady: (index, pid) => say(`worker process ${index + 1} runs, pid ${pid}`),
   })
   interrupted.signal.addEventListener('abort', () => void supervisor.stop(), { once: true })
   await supervisor.stopped

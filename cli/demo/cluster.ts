@@ -4,15 +4,16 @@ import { EventBus } from '../../cluster/events.ts'
 import type { Settings } from '../../cluster/settings.ts'
 import type { Supervisor } from '../../workers/supervisor.ts'
 import { type CoordinatorHost, hostCoordinator } from '../coordinator-host.ts'
-import { logEvents } from '../log.ts'
 import { note } from '../output.ts'
 import { settingsEnv } from '../settings-env.ts'
 import { superviseWorkers } from '../supervise-workers.ts'
+import { startTelemetry, type Telemetry } from '../telemetry.ts'
 
 export interface DemoCluster {
   readonly coordinator: CoordinatorHost
   /** The coordinator's. */
   readonly events: EventBus
+  readonly telemetry: Telemetry
   readonly supervisor: Supervisor
   stop(): Promise<void>
 }
@@ -27,15 +28,19 @@ export const startDemoCluster = async (
   const events = new EventBus()
   // The status line tells what goes well.
   const logLevel = settings.logLevel === 'info' ? 'warn' : settings.logLevel
-  logEvents(events, logLevel, 'coordinator', note)
-  const coordinator = await hostCoordinator(settings, { id: `demo-${randomUUID().slice(0, 8)}`, events })
+  const id = `demo-${randomUUID().slice(0, 8)}`
+  const shown = { ...settings, logLevel, logFormat: 'pretty' } as const
+  const telemetry = await startTelemetry(shown, { role: 'coordinator', id }, events)
+  const coordinator = await hostCoordinator(settings, { id, events, telemetry })
   const supervisor = superviseWorkers(settings, {
+    say: note,
     processes: WORKERS,
-    env: { ...process.env, ...secrets, ...settingsEnv({ ...settings, logLevel }) },
+    env: { ...process.env, ...secrets, ...settingsEnv(shown) },
   })
   const stop = async () => {
     await supervisor.stop()
     await coordinator.close()
+    await telemetry[Symbol.asyncDispose]()
   }
-  return { coordinator, events, supervisor, stop }
+  return { coordinator, events, telemetry, supervisor, stop }
 }

@@ -15,6 +15,7 @@ import { createGenerator } from '../generator.ts'
 import { connectTopology } from '../host.ts'
 import { windowsOf } from '../insights.ts'
 import { sendPaced, withProducer } from '../produce.ts'
+import { tracedSends } from '../send-tracing.ts'
 import { shownAggregates } from '../totals.ts'
 import type { DemoCluster } from './cluster.ts'
 import { echoIn, echoInsights, echoOut } from './echo.ts'
@@ -102,11 +103,13 @@ export class Demo {
     const sent = (done: number, elapsed: number) => {
       this.#produced = { sent: done, total, elapsed }
     }
+    const { telemetry, events } = this.#cluster
+    telemetry.trace(this.#names.input)
     const pace = { rate: options.rate, count: total, most: MOST_IN_A_BATCH }
     await withProducer(
       this.#settings,
       { topic: this.#names.input, which: 'input', acks: 'all' },
-      (producer) => sendPaced(producer, next, pace, { signal, sent }),
+      (producer) => sendPaced(tracedSends(producer, telemetry, events), next, pace, { signal, sent }),
     )
   }
 

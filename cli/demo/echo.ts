@@ -1,10 +1,11 @@
 /** `--echo`: a line per record that goes in, and per record and insight that comes out. */
 import type { EventBus } from '../../cluster/events.ts'
+import { printableText } from '../../cluster/printable.ts'
 import type { Names } from '../../cluster/protocol/names.ts'
 import type { Settings } from '../../cluster/settings.ts'
 import type { Generated } from '../generator.ts'
 import { print, styled } from '../output.ts'
-import { printableText, recordLine } from '../record-text.ts'
+import { recordLine } from '../record-text.ts'
 import { tail } from '../tail.ts'
 
 export const echoIn = ({ key, value }: Generated): void =>

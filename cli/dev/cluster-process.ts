@@ -11,20 +11,21 @@ import { readSettings } from '../../cluster/settings.ts'
 import { type ChildStart, startedByParent } from '../../workers/child.ts'
 import { hostCoordinator } from '../coordinator-host.ts'
 import { failureOf } from '../failure.ts'
-import { logEvents } from '../log.ts'
 import { note } from '../output.ts'
 import { superviseWorkers } from '../supervise-workers.ts'
+import { startTelemetry } from '../telemetry.ts'
 
 const main = async (start: ChildStart): Promise<void> => {
   const settings = readSettings(process.env)
   await using stack = new AsyncDisposableStack()
   const events = new EventBus()
-  logEvents(events, settings.logLevel, 'coordinator', note)
   const id = `dev-${randomUUID().slice(0, 8)}`
-  const coordinator = stack.adopt(await hostCoordinator(settings, { id, events }), (host) => host.close())
-  const supervisor = stack.adopt(superviseWorkers(settings, { processes: 1, env: process.env }), (one) =>
-    one.stop(),
+  const telemetry = stack.use(await startTelemetry(settings, { role: 'coordinator', id }, events))
+  const coordinator = stack.adopt(await hostCoordinator(settings, { id, events, telemetry }), (host) =>
+    host.close(),
   )
+  const workers = { processes: 1, env: process.env, say: note }
+  const supervisor = stack.adopt(superviseWorkers(settings, workers), (one) => one.stop())
   const ended = Promise.race([coordinator.until(start.signal), supervisor.stopped])
   const owned = untilOwned(() => ownsAll(coordinator.coordinator.status().workers, supervisor.pids()), start)
   await Promise.race([owned, ended])

@@ -1,8 +1,9 @@
 /** One line for what became of a record: outcome, place in the input, code, value. Pure. */
+
+import { printable } from '../../cluster/printable.ts'
 import type { DropRange } from '../../cluster/protocol/drops.ts'
 import { HEADER, parseOrigin } from '../../cluster/protocol/headers.ts'
 import { styled } from '../output.ts'
-import { printable } from '../record-text.ts'
 import type { TailedRecord } from '../tail.ts'
 
 export const shown = ['done', 'dead', 'drop', 'insight'] as const

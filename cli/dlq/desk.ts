@@ -1,4 +1,5 @@
 /** What every `millrace dlq` command works on: the pipeline, its dead letters, and what was done with them. */
+import { EventBus } from '../../cluster/events.ts'
 import type { Topology } from '../../cluster/kafka/topology.ts'
 import { type Names, namesOf, replaysTopic } from '../../cluster/protocol/names.ts'
 import type { Settings } from '../../cluster/settings.ts'
@@ -13,6 +14,7 @@ import { connectTopology, renamed } from '../host.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { pipelineFor } from '../pipeline.ts'
 import { ProgressPrinter } from '../progress.ts'
+import { startTelemetry } from '../telemetry.ts'
 
 export interface Desk {
   readonly settings: Settings
@@ -28,6 +30,8 @@ export interface Desk {
   /** Of the dead-letter topic. */
   readonly topicId: string
   readonly marks: MarkBook
+  /** Told of letters that are sent. */
+  readonly events: EventBus
   readonly signal: AbortSignal
 }
 
@@ -48,6 +52,9 @@ export const withDesk = async <T>(
   const names = namesOf(name, topics, settings.topicPrefix)
   const marksTopic = replaysTopic(name, settings.topicPrefix)
   await using stack = new AsyncDisposableStack()
+  const events = new EventBus()
+  const subject = { role: 'tool', id: `dlq-${process.pid}`, pipeline: name } as const
+  stack.use(await startTelemetry(settings, subject, events)).trace(names.input)
   const connected = async (which: 'input' | 'home') =>
     stack.adopt(await connectTopology(settings, which), (topology) => topology.connections.close())
   const home = await connected('home')
@@ -68,6 +75,7 @@ export const withDesk = async <T>(
     marksTopic,
     topicId,
     marks,
+    events,
     signal,
   })
 }

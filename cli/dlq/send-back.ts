@@ -1,6 +1,7 @@
 /** `millrace dlq repair` and `replay`: look, ask, send. */
 import { createInterface } from 'node:readline/promises'
 import { MillraceError } from '../../cluster/errors.ts'
+import type { EventBus, LetterSent } from '../../cluster/events.ts'
 import { pause } from '../../cluster/kafka/failures.ts'
 import { canMend } from '../../letters/mend.ts'
 import { type Held, type Outgoing, outgoing } from '../../letters/outgoing.ts'
@@ -138,14 +139,14 @@ export const sendPlan = async (desk: Desk, plan: Plan, { replayer, rate, by }: S
     return [outgoing(letter, { partitions, now: Date.now() }, mended)]
   })
   const before = replayer.action.sent
-  await sendQueue(desk, queue, { replayer, rate, hold })
+  await sendQueue(desk, queue, { replayer, rate, by, hold })
   return { sent: replayer.action.sent - before, held }
 }
 
 const sendQueue = async (
-  { signal, names }: Desk,
+  { signal, names, events }: Desk,
   queue: readonly Outgoing[],
-  { replayer, rate, hold }: Pick<SendPlan, 'replayer' | 'rate'> & { readonly hold: (why: Held) => unknown },
+  { replayer, rate, by, hold }: SendPlan & { readonly hold: (why: Held) => unknown },
 ): Promise<void> => {
   const printer = new ProgressPrinter(`-> ${names.input}`)
   const pace: Pace = { rate, count: queue.length, most: queue.length }
@@ -155,13 +156,26 @@ const sendQueue = async (
     const due = dueNow(pace, done, elapsed)
     if (due === 0) await pause(waitFor(pace, done, elapsed), signal)
     else {
+      const begun = performance.now()
       const taken = await replayer.sendSome(queue.slice(done, done + due))
+      // Which of them were held is not told: then none is.
+      if (taken.held.length === 0)
+        tellSent(events, queue.slice(done, done + taken.taken), { by, begun, ended: performance.now() })
       for (const why of taken.held) hold(why)
       done += taken.taken
     }
     printer.show({ done, total: queue.length, elapsed: performance.now() - started })
   }
   printer.clear()
+}
+
+const tellSent = (
+  events: EventBus,
+  sent: readonly Outgoing[],
+  how: Pick<LetterSent, 'by' | 'begun' | 'ended'>,
+): void => {
+  for (const { letter, trace } of sent)
+    if (trace !== undefined) events.emit('letterSent', { ...letter.place, ...how, trace })
 }
 
 const report = (

@@ -49,8 +49,8 @@ export const visibleBatches = (
     }
     const isAborted = header.transactional && active.has(header.producerId)
     if (isAborted || header.lastOffset < from) continue
-    const { start, end, baseOffset, lastOffset, count } = header
-    batches.push({ start, end, baseOffset, lastOffset, records: count })
+    const { start, end, baseOffset, lastOffset, count, maxTimestamp } = header
+    batches.push({ start, end, baseOffset, lastOffset, records: count, maxTimestamp })
     records += count
   }
   return { batches, records, next, leaderEpoch }

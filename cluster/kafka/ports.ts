@@ -10,6 +10,8 @@ export interface BatchSlice {
   readonly baseOffset: number
   readonly lastOffset: number
   readonly records: number
+  /** Epoch ms of its newest record. */
+  readonly maxTimestamp: number
 }
 
 /** What one fetch brought for one partition: committed data batches only (control and aborted ones are already left out). */

@@ -21,6 +21,8 @@ export const HEADER = {
   repaired: 'millrace-repaired',
   /** On a letter that was too large to carry its record: sha256 of the value, hex. */
   valueSha256: 'millrace-value-sha256',
+  /** W3C Trace Context (cluster/trace.ts): which trace the record belongs to, and the span that caused it. */
+  traceparent: 'traceparent',
 } as const
 
 export interface Origin {

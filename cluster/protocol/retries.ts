@@ -23,6 +23,8 @@ export interface ParkedHead {
   readonly key: string
   /** The same of the value. */
   readonly preview: string
+  /** `traceparent` of the run that failed first. */
+  readonly trace?: string | undefined
 }
 
 export interface Tried {
@@ -38,6 +40,8 @@ export type ResultHead = {
   readonly attempt: number
   /** Bytes of the output's JSON between the line and the record. */
   readonly json: number
+  /** `traceparent` of the run. */
+  readonly trace?: string | undefined
 } & (
   | { readonly outcome: 'done' }
   | { readonly outcome: 'drop'; readonly code: string }
@@ -86,6 +90,8 @@ export interface RetryData extends Outlook {
   readonly message: string
   readonly key: string
   readonly preview: string
+  /** Of the record's trace. */
+  readonly traceId?: string
 }
 
 const NEWLINE = 0x0a
@@ -117,11 +123,13 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 const isText = (value: unknown): value is string => typeof value === 'string'
+const isAbsentOrText = (value: unknown): boolean => value === undefined || isText(value)
 
 const isParked = (head: unknown): head is ParkedHead =>
   isObject(head) &&
   [head.park, head.code, head.message, head.key, head.preview].every(isText) &&
-  [head.attempts, head.due].every(isCount)
+  [head.attempts, head.due].every(isCount) &&
+  isAbsentOrText(head.trace)
 
 export const parseParked = (
   bytes: Buffer,
@@ -139,7 +147,8 @@ const texts: Readonly<Record<string, readonly string[]>> = {
 }
 
 const isResult = (head: unknown): head is ResultHead => {
-  if (!isObject(head) || !isText(head.park) || !isCount(head.attempt) || !isCount(head.json)) return false
+  if (!isObject(head) || !isText(head.park) || !isAbsentOrText(head.trace)) return false
+  if (!isCount(head.attempt) || !isCount(head.json)) return false
   const needed = isText(head.outcome) && Object.hasOwn(texts, head.outcome) ? texts[head.outcome] : undefined
   return (
     needed?.every((name) => isText(head[name])) === true && (head.outcome !== 'retry' || isCount(head.due))

@@ -17,6 +17,8 @@ export interface Keys {
   worker(worker: string): string
   /** Sorted by time: workers that left by themselves. */
   readonly left: string
+  /** Sorted by the time until which they are believed: where the metrics of each process are. */
+  readonly processes: string
   /** Slots of a pipeline that have published. */
   slots(pipeline: string): string
   /** Hash: `topic`, `epoch`, `highest`, `watermark`, `floor/<size>`. */
@@ -37,6 +39,7 @@ export const keysOf = (clusterId: string): Keys => {
     workerPrefix: `${own}:worker:`,
     worker: (worker) => `${own}:worker:${worker}`,
     left: `${own}:left`,
+    processes: `${own}:processes`,
     slots: (pipeline) => `${own}:view:${pipeline}:slots`,
     head: (pipeline, slot) => `${own}:view:${pipeline}:${slot}:head`,
     windows: (pipeline, slot) => `${own}:view:${pipeline}:${slot}:windows`,

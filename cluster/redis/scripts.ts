@@ -20,6 +20,8 @@ export const scripts = {
   workerRenew: load('worker-renew'),
   workerLeave: load('worker-leave'),
   workersRead: load('workers-read'),
+  processRenew: load('process-renew'),
+  processesRead: load('processes-read'),
   viewsPublish: load('views-publish'),
 } as const
 

@@ -129,6 +129,36 @@ const installation = {
     'info',
     'Least severe log line that is written',
   ),
+  logFormat: setting(
+    'LOG_FORMAT',
+    oneOf('auto', 'json', 'pretty'),
+    'auto',
+    'Log lines on stderr: `json` is one object a line, `pretty` is for people; `auto` is pretty on a terminal',
+  ),
+} as const
+
+const telemetry = {
+  metricsPort: setting(
+    'METRICS_PORT',
+    integer(0, 65535),
+    0,
+    "Port of a process's own HTTP server with `/metrics`, `/healthz` and `/readyz`; 0 takes a free one. Of several worker processes the nth takes this port + n - 1",
+  ),
+  metricsHost: setting('METRICS_HOST', text, '127.0.0.1', 'Address it listens on; it asks for no login'),
+  advertisedHost: setting(
+    'ADVERTISED_HOST',
+    optionalText,
+    undefined,
+    'Host under which others reach it, for `/sd/prometheus` of the coordinator',
+    { shownDefault: 'the address it listens on, or the host name where that is every address' },
+  ),
+  traceUrl: setting(
+    'TRACE_URL',
+    optionalHttpAddress,
+    undefined,
+    'Where people see a trace, such as `http://localhost:16686/trace/{traceId}`: jobs of the retry queue link to it',
+    { shownDefault: 'none' },
+  ),
 } as const
 
 const http = {
@@ -346,6 +376,7 @@ export const settingsGroups = {
   OpenSearch: openSearch,
   Installation: installation,
   "The coordinator's HTTP server": http,
+  'Metrics and traces': telemetry,
   Processing: processing,
   'Data flow': flow,
   Retries: retries,
@@ -359,6 +390,7 @@ export const settingsTable = {
   ...openSearch,
   ...installation,
   ...http,
+  ...telemetry,
   ...processing,
   ...flow,
   ...retries,

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { header, rate, share, wholeNumber } from '../../cli/arguments.ts'
 import { table } from '../../cli/output.ts'
 import { progressLine } from '../../cli/progress.ts'
-import { printable, recordJson } from '../../cli/record-text.ts'
+import { recordJson } from '../../cli/record-text.ts'
+import { printable } from '../../cluster/printable.ts'
 
 test('a table has columns of equal width, numbers to the right', () =>
   expect(

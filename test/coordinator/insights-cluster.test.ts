@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { spokesmanFor } from '../../cli/coordinator-insights.ts'
-import { alertLine } from '../../cli/log.ts'
 import { EventBus, type Events } from '../../cluster/events.ts'
 import type { SlotHead, ViewReader, WindowParts } from '../../cluster/redis/views-read.ts'
 import { type ClusterMessage, publishClusterInsights } from '../../coordinator/cluster-insights.ts'
@@ -8,6 +7,7 @@ import { encode, hourly, merge, total, type Value } from '../../pipelines/api/ag
 import type { AnyPipeline, ClusterInsights } from '../../pipelines/api/define.ts'
 import { Folder } from '../../pipelines/api/folder.ts'
 import { pipeline as userLogin } from '../../pipelines/user-login/pipeline.ts'
+import { alertLine } from '../../telemetry/log.ts'
 import { virtualClock } from '../support/virtual-clock.ts'
 
 const aggregates = { logins: total.count(), devices: total.top('device', 2), errors: total.errors() }

@@ -37,12 +37,26 @@ const rules: Readonly<Record<string, Rule>> = {
     may: ['cluster', 'pipelines/api'],
     why: 'a letter is read and sent by tools: nothing of it may depend on the worker that wrote it',
   },
+  telemetry: {
+    may: ['cluster'],
+    why: 'it subscribes to events and asks measures: nothing of the flow may wait for it, or know it',
+  },
   sinks: {
     may: ['cluster', 'pipelines/api'],
     why: 'a sink reads what was committed, as any reader does: it must run beside any version of a worker',
   },
   cli: {
-    may: ['cluster', 'workers', 'coordinator', 'audit', 'letters', 'pipelines', 'sinks', 'scripts/setup.mjs'],
+    may: [
+      'cluster',
+      'workers',
+      'coordinator',
+      'audit',
+      'letters',
+      'pipelines',
+      'sinks',
+      'telemetry',
+      'scripts/setup.mjs',
+    ],
     why: 'it puts the parts together; the set-up of a clone is borrowed by its entry',
   },
 }

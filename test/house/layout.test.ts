@@ -16,6 +16,7 @@ const folders = [
   'pipelines',
   'scripts',
   'sinks',
+  'telemetry',
   'test',
   'workers',
 ]
@@ -58,18 +59,15 @@ const used = new Set(
 )
 
 /** Packages the system is made of by design: the part of each stands in the README. */
-const fixed = ['kafkajs', 'piscina', 'ioredis', 'bullmq']
-/** Move one up when production code imports it. */
-const planned: Readonly<Record<string, string>> = {
-  '@opentelemetry/api': 'telemetry: until it exists, events go to log lines and reports',
-}
-
+const fixed = [
+  'kafkajs',
+  'piscina',
+  'ioredis',
+  'bullmq',
+  '@opentelemetry/sdk-node',
+  '@opentelemetry/exporter-prometheus',
+]
 test.each(fixed)('%s is imported by production code', (name) => expect(used).toContain(name))
-
-test.each(Object.entries(planned))('%s is still planned (%s)', (name) => {
-  expect(used, `${name} has arrived: move it to the fixed ones`).not.toContain(name)
-  expect(textOf('README.md')).toMatch(/\| (bullmq|OpenTelemetry) \| planned: /)
-})
 
 test('production code imports exactly the dependencies, each pinned', () => {
   expect([...used].sort()).toEqual(Object.keys(manifest.dependencies).sort())
@@ -84,4 +82,18 @@ test('each dependency has its line in the README and its reason in the decisions
     )
     expect(textOf('docs/decisions/0008-dependencies.md'), name).toContain(name)
   }
+})
+
+test('of OpenTelemetry there is one exact set, and one copy of its API: two would not see each other', () => {
+  const { packages } = JSON.parse(textOf('package-lock.json')) as {
+    readonly packages: Readonly<Record<string, { readonly version: string }>>
+  }
+  const copies = (name: string) =>
+    Object.keys(packages).filter((path) => path.endsWith(`node_modules/${name}`))
+  expect(copies('@opentelemetry/api')).toEqual(['node_modules/@opentelemetry/api'])
+  for (const name of ['sdk-trace', 'sdk-metrics', 'sdk-logs', 'resources', 'core'])
+    expect(copies(`@opentelemetry/${name}`), name).toHaveLength(1)
+  const versionOf = (name: string) => manifest.dependencies[`@opentelemetry/${name}`]
+  expect(versionOf('exporter-prometheus')).toBe(versionOf('sdk-node'))
+  expect(versionOf('exporter-metrics-otlp-proto')).toBe(versionOf('sdk-node'))
 })

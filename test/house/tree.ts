@@ -21,7 +21,7 @@ export const isCode = (path: string): boolean => /\.(ts|mjs)$/.test(path)
 export const isTest = (path: string): boolean => path.startsWith('test/')
 /** What runs at a user's: no tests, no bench, no scripts. */
 export const isProduction = (path: string): boolean =>
-  isCode(path) && /^(cli|workers|coordinator|audit|pipelines|cluster|letters|sinks)\//.test(path)
+  isCode(path) && /^(cli|workers|coordinator|audit|pipelines|cluster|letters|sinks|telemetry)\//.test(path)
 
 export const code = files.filter(isCode)
 

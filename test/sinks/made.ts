@@ -24,7 +24,12 @@ export const chunkOf = (
     batches:
       encoded === undefined
         ? []
-        : [{ start: 0, end: bytes.length, baseOffset: from, lastOffset: next - 1, records: values.length }],
+        : [
+            {
+              ...{ start: 0, end: bytes.length, baseOffset: from, lastOffset: next - 1 },
+              ...{ records: values.length, maxTimestamp: 0 },
+            },
+          ],
     records: values.length,
     leaderEpoch: 0,
     lastStableOffset: next,

@@ -10,6 +10,7 @@ import { pause } from '../../cluster/kafka/failures.ts'
 import { formatOrigin } from '../../cluster/protocol/headers.ts'
 import { outlookOf, resultFrame, resultKey } from '../../cluster/protocol/retries.ts'
 import type { RetryJob, RetryQueue } from '../../cluster/redis/retry-queue.ts'
+import { parseTraceparent } from '../../cluster/trace.ts'
 import type { Parked } from './parked.ts'
 import type { ParkedRecords } from './parked-records.ts'
 import { type Policy, waitAfter } from './policy.ts'
@@ -203,6 +204,7 @@ export class Feed {
       outcome: 'dead',
       code: EXHAUSTED,
       message: `last seen: ${code}`,
+      trace: found.head.trace,
     } as const
     await this.#send(partition, offset, resultFrame(head, '', found.record))
   }
@@ -218,11 +220,13 @@ export class Feed {
   #jobOf(parked: Parked, delayMs: number): RetryJob {
     const { partition, offset, park, attempts, code, message, key, preview } = parked
     const { slot, topic, policy } = this.#parts
+    const { traceId } = parseTraceparent(parked.trace ?? '') ?? {}
     const origin = formatOrigin({ topic, partition, offset })
     const stateOffset = this.#offsetOf(partition, offset) ?? -1
     const place = { partition, offset, slot, stateOffset, park, runsBefore: attempts }
     const outlook = outlookOf(attempts + 1, policy.attempts, parked.due)
-    const data = { origin, key, preview, code, message, ...outlook, ...place }
+    const shown = { origin, key, preview, code, message, ...(traceId && { traceId }) }
+    const data = { ...shown, ...outlook, ...place }
     return { data, delayMs, runs: policy.attempts - attempts }
   }
 }

@@ -18,6 +18,8 @@ export interface FreshPark {
   readonly due: number
   readonly key: string
   readonly preview: string
+  /** `traceparent` of the run that failed. */
+  readonly trace: string | undefined
   /** A batch of one. */
   readonly record: Uint8Array
 }

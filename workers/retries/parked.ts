@@ -49,9 +49,9 @@ export const withParks = (
   for (const { partition, result } of batches)
     for (const { record, ...fresh } of result?.parks ?? []) {
       const key = stateKey.retry(partition, fresh.offset)
-      const { code, message, due, key: shown, preview } = fresh
+      const { code, message, due, key: shown, preview, trace } = fresh
       const park = `${claimId}/${partition}/${fresh.offset}`
-      const head: ParkedHead = { park, attempts: 1, code, message, due, key: shown, preview }
+      const head: ParkedHead = { park, attempts: 1, code, message, due, key: shown, preview, trace }
       const value = frame(head, record)
       after.set(key, { ...head, partition, offset: fresh.offset, bytes: value.length })
       records.push({ key, value })

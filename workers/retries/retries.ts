@@ -63,7 +63,8 @@ export class Retries {
     this.#records = new StateRecords(home, names.state)
     this.#results = new ResultSender(parts.producer, names.retried)
     const batcher = new Batcher(pool, names.input, settings.concurrency)
-    this.#retrier = new Retrier({ records: this.#records, batcher, results: this.#results, policy, maxBytes })
+    const [records, results] = [this.#records, this.#results]
+    this.#retrier = new Retrier({ records, batcher, results, policy, maxBytes, events })
     const { fetchBytes, fetchWait } = settings
     this.#reader = new KafkaReader(parts.returns, { topic: names.retried, fetchBytes, fetchWait }, events)
     this.#consumer = parts.consume((data, failed) => this.#retrier.run(data, failed))

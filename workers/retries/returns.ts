@@ -9,7 +9,7 @@ import { readHeader } from '../../cluster/kafka/codec/header.ts'
 import { type DecodedRecord, decodeAll } from '../../cluster/kafka/codec/records.ts'
 import type { BatchSlice, Chunk } from '../../cluster/kafka/ports.ts'
 import { parseResult, type RunResult } from '../../cluster/protocol/retries.ts'
-import type { Entry } from '../mailbox.ts'
+import { type Entry, timesNow } from '../mailbox.ts'
 import { NO_OVERRIDES, type Settled } from '../task.ts'
 import type { Judge } from './judge.ts'
 import type { Returned } from './parked.ts'
@@ -158,6 +158,7 @@ const entryOf = (
     state: settling.length === 0 ? 'ready' : 'waiting',
     result: undefined,
     overrides: NO_OVERRIDES,
+    times: timesNow(),
     settled,
     returned: {
       ...(next !== undefined && { next }),
@@ -173,17 +174,17 @@ const lastOf = (tried: Returned['tried'], settled: ReadonlyMap<number, Settled>)
 ]
 
 const settledOf = ({ head, json }: RunResult): Settled => {
-  const attempts = head.attempt
-  if (head.outcome === 'done') return { outcome: 'done', json, attempts }
-  if (head.outcome === 'drop') return { outcome: 'drop', code: head.code, attempts }
-  return { outcome: 'dead', code: head.code, message: head.message, attempts }
+  const { attempt: attempts, trace } = head
+  if (head.outcome === 'done') return { outcome: 'done', json, attempts, trace }
+  if (head.outcome === 'drop') return { outcome: 'drop', code: head.code, attempts, trace }
+  return { outcome: 'dead', code: head.code, message: head.message, attempts, trace }
 }
 
 const slicesOf = (bytes: Buffer): BatchSlice[] => {
   const slices: BatchSlice[] = []
   for (let header = readHeader(bytes, 0); header !== undefined; header = readHeader(bytes, header.end)) {
-    const { start, end, baseOffset, lastOffset, count } = header
-    slices.push({ start, end, baseOffset, lastOffset, records: count })
+    const { start, end, baseOffset, lastOffset, count, maxTimestamp } = header
+    slices.push({ start, end, baseOffset, lastOffset, records: count, maxTimestamp })
   }
   return slices
 }

@@ -8,7 +8,7 @@ const chunkOf = (from: number, ...sizes: readonly number[]): Chunk => {
   const batches = sizes.map((records, i) => {
     const baseOffset = at
     at += records
-    return { start: i, end: i + 1, baseOffset, lastOffset: at - 1, records }
+    return { start: i, end: i + 1, baseOffset, lastOffset: at - 1, records, maxTimestamp: 0 }
   })
   const records = sizes.reduce((sum, size) => sum + size, 0)
   return {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { EventBus, type RetryRun } from '../../../cluster/events.ts'
 import { parseResult, type RetryData } from '../../../cluster/protocol/retries.ts'
 import { NotRun } from '../../../workers/retries/batcher.ts'
 import type { ParkedRecord } from '../../../workers/retries/parked-records.ts'
@@ -31,6 +32,9 @@ const DATA: RetryData = {
 const world = (outcome: ParkedOutcome | Error, more: Partial<RetrierParts> = {}) => {
   const sent: ResultMessage[] = []
   const runs: number[] = []
+  const told: RetryRun[] = []
+  const events = new EventBus()
+  events.on('retryRun', (run) => told.push(run))
   const retrier = new Retrier({
     records: { read: async () => PARKED },
     batcher: {
@@ -44,10 +48,11 @@ const world = (outcome: ParkedOutcome | Error, more: Partial<RetrierParts> = {})
     results: { send: async (one) => void sent.push(one) },
     policy: { attempts: 4, delay: 1000, jitter: 0 },
     maxBytes: 500,
+    events,
     ...more,
   })
   const result = () => sent.map(({ key, value }) => parseResult(Buffer.from(key), value))[0]
-  return { retrier, sent, runs, result }
+  return { retrier, sent, runs, result, told, events }
 }
 const RETRY: ParkedOutcome = { outcome: 'retry', code: 'lookup-down', message: 'm' }
 

@@ -86,6 +86,7 @@ export const taskOf = (batches: readonly Buffer[], more: Partial<Task> = {}): Ta
   watermark: 0,
   outputMapping: 'same',
   overrides: NO_OVERRIDES,
+  traces: 0,
   ...more,
 })
 

@@ -1,14 +1,29 @@
-/** What happens in a process, as lines on stderr: one table from event to level and text. */
+/**
+ * What happens in a process, as log lines: one table from event to level and text. How a line looks is another's business
+ * (log-sinks.ts). Texts of others are made printable, and nothing of a record is ever told but its place.
+ */
 import type { EventBus, Events } from '../cluster/events.ts'
-import type { Settings } from '../cluster/settings.ts'
-import { tellDrops } from './drop-log.ts'
-import { printableText } from './record-text.ts'
+import { printableText } from '../cluster/printable.ts'
+import { tellFailures } from './failure-lines.ts'
 
-type Level = Settings['logLevel']
+export type Level = 'debug' | 'info' | 'warn' | 'error'
 const severity: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 }
 
-/** Every event but those that are summed up before they are told. */
-type Told = Exclude<keyof Events, 'dropped'>
+export interface LogLine {
+  readonly level: Level
+  /** Name of what happened. */
+  readonly event: string
+  readonly text: string
+  readonly fields?: Readonly<Record<string, string | number>>
+  /** `traceparent` of a record that it is about. */
+  readonly trace?: string
+}
+
+export type Write = (line: LogLine) => void
+
+/** Every event but those that are summed up before they are told, and those that spans and metrics tell. */
+type Silent = 'batchCommitted' | 'retryRun' | 'retryLater' | 'letterSent' | 'recordSent'
+type Told = Exclude<keyof Events, Silent>
 type Lines = {
   readonly [K in Told]: { readonly level: Level; readonly text: (event: Events[K]) => string }
 }
@@ -31,7 +46,7 @@ export const alertLine = ({ pipeline, errorClass, count, at }: Events['alert']):
 export const alertUnsentLine = ({ pipeline, errorClass, reason }: Events['alertUnsent']): string =>
   `${pipeline}: the alert hook did not take the alert of class ${printableText(errorClass)}: ${printableText(reason)}`
 
-const lines: Lines = {
+export const logLines: Lines = {
   committed: {
     level: 'debug',
     text: (e) => `slot ${e.slot}: committed ${e.records} records, ${e.bytes} bytes in ${ms(e.ms)}`,
@@ -88,29 +103,29 @@ const lines: Lines = {
 
 /** A line that repeats within this time is left out. */
 const REPEAT_MS = 5000
+const MOST_REMEMBERED = 1000
 
-/** @param who stands before each line; @param write takes a line without its end */
-export const logEvents = (
-  events: EventBus,
-  level: Level,
-  who: string,
-  write: (line: string) => void,
-): void => {
+/** Numbers of an event, and which pipeline it is of: what a reader of logs filters by. */
+const fieldsOf = (event: object): Readonly<Record<string, string | number>> =>
+  Object.fromEntries(
+    Object.entries(event).filter(([name, value]) => typeof value === 'number' || name === 'pipeline'),
+  )
+
+export const logEvents = (events: EventBus, level: Level, write: Write): void => {
   const written = new Map<string, number>()
-  const writeLine = (of: Level, text: string) =>
-    write(`${new Date().toISOString()} ${of.padEnd(5)} ${who} ${text}`)
+  const isTold = (of: Level) => severity[of] >= severity[level]
   const log = <K extends Told>(name: K) => {
-    const line = lines[name]
-    if (severity[line.level] < severity[level]) return
+    const line = logLines[name]
+    if (!isTold(line.level)) return
     events.on(name, (event) => {
       const text = line.text(event)
       const now = performance.now()
       if (line.level === 'warn' && now - (written.get(text) ?? -REPEAT_MS) < REPEAT_MS) return
       written.set(text, now)
-      if (written.size > 1000) written.clear()
-      writeLine(line.level, text)
+      if (written.size > MOST_REMEMBERED) written.clear()
+      write({ level: line.level, event: name, text, fields: fieldsOf(event) })
     })
   }
-  for (const name of Object.keys(lines) as Told[]) log(name)
-  if (severity.warn >= severity[level]) tellDrops(events, (text) => writeLine('warn', text))
+  for (const name of Object.keys(logLines) as Told[]) log(name)
+  tellFailures(events, (line) => isTold(line.level) && write(line))
 }

@@ -1,0 +1,142 @@
+/**
+ * The telemetry of one process: log lines, metrics, spans, and the small HTTP server that machines ask. Started here and nowhere
+ * else; the flow only emits events and answers questions (cluster/events.ts, cluster/measures.ts).
+ */
+import { hostname } from 'node:os'
+import { styleText } from 'node:util'
+import type { Redis } from 'ioredis'
+import type { EventBus } from '../cluster/events.ts'
+import { VERSION } from '../cluster/protocol/version.ts'
+import type { Keys } from '../cluster/redis/keys.ts'
+import { announceProcess, type ProcessRole } from '../cluster/redis/processes.ts'
+import type { Settings } from '../cluster/settings.ts'
+import type { Instruments } from '../telemetry/instruments.ts'
+import { type Level, logEvents, type Write } from '../telemetry/log.ts'
+import { jsonSink, otlpSink, textSink } from '../telemetry/log-sinks.ts'
+import type { Probes } from '../telemetry/probes.ts'
+import { isExported, samplingOf } from '../telemetry/sampling.ts'
+import type { Sdk } from '../telemetry/sdk.ts'
+
+export interface Subject {
+  readonly role: ProcessRole | 'tool'
+  /** Which one of them. */
+  readonly id: string
+  readonly pipeline?: string
+}
+
+export interface Telemetry extends AsyncDisposable {
+  /** A line of the process itself, beside those of events. */
+  readonly say: (text: string, level?: Level) => void
+  /** Share of the records to trace; absent where there is nobody to tell. */
+  readonly sampling: ReturnType<typeof samplingOf>
+  /** Absent where the SDK is off. */
+  readonly instruments?: Instruments
+  /** Makes spans of what happens to records of that topic. */
+  readonly trace: (topic: string, group?: string) => void
+  /** Opens the server for machines. @returns `host:port` under which others reach it */
+  readonly serve: (probes: Probes, index?: number) => Promise<string>
+}
+
+const paints = { debug: 'dim', info: 'green', warn: 'yellow', error: 'red' } as const
+const painted = (level: Level, text: string): string =>
+  styleText(paints[level], text, { stream: process.stderr })
+
+/** @param level of the least severe line; absent: the settings' */
+export const logSink = ({ logFormat }: Pick<Settings, 'logFormat'>, who: string): Write => {
+  const isPretty = logFormat === 'pretty' || (logFormat === 'auto' && process.stderr.isTTY)
+  return isPretty ? textSink(who, process.stderr, painted) : jsonSink(who, process.stderr)
+}
+
+/** The SDK is loaded where something asks for it only: it costs a third of a second. */
+const startSdk = async ({ role, id, pipeline }: Subject): Promise<Sdk | undefined> => {
+  if (process.env.OTEL_SDK_DISABLED === 'true') return undefined
+  const isWanted = role !== 'tool' || isExported(process.env, 'TRACES')
+  if (!isWanted) return undefined
+  // Dropped spans are counted by the SDK itself, if asked to.
+  process.env.OTEL_NODE_EXPERIMENTAL_SDK_METRICS ??= 'true'
+  const sdk = await import('../telemetry/sdk.ts')
+  return sdk.startSdk({
+    env: process.env,
+    service: `millrace-${role}`,
+    version: VERSION,
+    attributes: {
+      'service.instance.id': id,
+      'host.name': hostname(),
+      ...(pipeline !== undefined && { 'millrace.pipeline': pipeline }),
+    },
+  })
+}
+
+export const startTelemetry = async (
+  settings: Settings,
+  subject: Subject,
+  events: EventBus,
+): Promise<Telemetry> => {
+  await using begun = new AsyncDisposableStack()
+  const sdk = await startSdk(subject)
+  if (sdk !== undefined) begun.defer(() => sdk.close())
+  const local = logSink(settings, subject.id)
+  const remote = sdk?.logger && otlpSink(sdk.logger)
+  const write: Write = (line) => {
+    local(line)
+    remote?.(line)
+  }
+  logEvents(events, settings.logLevel, write)
+  const metered = sdk && (await meter(sdk, subject, events))
+  if (metered !== undefined) begun.defer(metered.close)
+  const tracers = sdk && (await import('../telemetry/tracing.ts'))
+  const stack = begun.move()
+  return {
+    say: (text, level = 'info') => write({ level, event: 'told', text }),
+    sampling: sdk && samplingOf(process.env),
+    ...(metered && { instruments: metered.instruments }),
+    trace: (topic, group) => {
+      if (sdk === undefined || tracers === undefined || samplingOf(process.env) === undefined) return
+      const { tracer, ids } = sdk
+      const spans = new tracers.SpanMaker({ events, tracer, ids, topic, ...(group && { group }) })
+      stack.defer(() => spans.close())
+    },
+    serve: async (probes, index = 0) => {
+      const { serveProbes } = await import('../telemetry/probes.ts')
+      const { metricsHost: host, metricsPort } = settings
+      const port = metricsPort === 0 ? 0 : metricsPort + index
+      const server = stack.adopt(
+        await serveProbes({ host, port, probes, metrics: sdk?.metricsPage }),
+        (one) => one.close(),
+      )
+      return `${advertised(settings)}:${server.port}`
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+const meter = async (sdk: Sdk, { role, id, pipeline }: Subject, events: EventBus) => {
+  const [{ Instruments }, { countEvents, declareWorker }, { observeProcess }] = await Promise.all([
+    import('../telemetry/instruments.ts'),
+    import('../telemetry/counting.ts'),
+    import('../telemetry/observing.ts'),
+  ])
+  const instruments = new Instruments(sdk.meter, pipeline === undefined ? {} : { pipeline })
+  countEvents(events, instruments)
+  if (role === 'worker') declareWorker(instruments)
+  const close = observeProcess(instruments, { role, version: VERSION, id })
+  return { instruments, close }
+}
+
+const EVERY_ADDRESS: readonly string[] = ['0.0.0.0', '::']
+
+/** Under which others reach what listens at metricsHost. */
+const advertised = ({ advertisedHost, metricsHost }: Settings): string => {
+  const host = advertisedHost ?? (EVERY_ADDRESS.includes(metricsHost) ? hostname() : metricsHost)
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+}
+
+/** Tells everybody who asks the coordinator where the metrics of this process are, until it is disposed. */
+export const announce = (
+  { redis, keys, leaseMs }: { readonly redis: Redis; readonly keys: Keys; readonly leaseMs: number },
+  { role, id, pipeline }: Subject,
+  address: string,
+): AsyncDisposable =>
+  role === 'tool'
+    ? new AsyncDisposableStack()
+    : announceProcess(redis, keys, { role, id, address, ...(pipeline && { pipeline }) }, leaseMs)

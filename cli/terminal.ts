@@ -1,0 +1,22 @@
+/** What a terminal can show. */
+
+export interface Terminal {
+  readonly columns: number
+  /** It shows more than ASCII. */
+  readonly unicode: boolean
+}
+
+/** Where nobody says how wide it is: a log, a pipe. */
+const COLUMNS = 100
+const LEAST_COLUMNS = 80
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The first of the locale's variables that is set decides, as POSIX has it. */
+export const terminalOf = (stream: { readonly columns?: number }, env: Environment): Terminal => {
+  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || ''
+  return {
+    columns: Math.max(LEAST_COLUMNS, stream.columns ?? COLUMNS),
+    unicode: /utf-?8/i.test(locale),
+  }
+}

@@ -1,5 +1,5 @@
 /**
- * What `npm test` runs: lint and format, types, the tests that need nothing, those on real Kafka and Redis, those on OpenSearch.
+ * What `npm test` runs: lint and format, types, the tests that need nothing, those on real Kafka and Redis, on Jaeger, on OpenSearch.
  * Words on the command line narrow the test files, flags go to vitest: `npm test -- test/cli -t services`.
  * Law: the exit code is 0 only if nothing failed; nothing is skipped silently, and with CI=true nothing at all.
  */
@@ -66,6 +66,13 @@ const ensureServices = async () => {
   await ensureKafkaInstall(dataDir, say)
 }
 
+/** Runs a program of test/support that makes tools ready, and throws what it says where it cannot. */
+const runInstaller = (path) => {
+  const stdio = ['ignore', 'inherit', 'pipe']
+  const ran = spawnSync(process.execPath, [join(project, path), dataDir], { stdio, encoding: 'utf8' })
+  if (ran.status !== 0) throw new Error(ran.stderr.trim())
+}
+
 /** What tests stand on: by which helpers it is known, and how its tools are made ready. A file belongs to the first that fits. */
 const grounds = [
   {
@@ -73,12 +80,15 @@ const grounds = [
     helpers: ['opensearch.ts'],
     ensure: async () => {
       await ensureServices()
-      const args = [join(project, 'test/support/opensearch-install.ts'), dataDir]
-      const ran = spawnSync(process.execPath, args, {
-        stdio: ['ignore', 'inherit', 'pipe'],
-        encoding: 'utf8',
-      })
-      if (ran.status !== 0) throw new Error(ran.stderr.trim())
+      runInstaller('test/support/opensearch-install.ts')
+    },
+  },
+  {
+    name: 'tests on a real Jaeger',
+    helpers: ['jaeger.ts'],
+    ensure: async () => {
+      await ensureServices()
+      runInstaller('test/support/jaeger-install.ts')
     },
   },
   { name: 'tests on real Kafka and Redis', helpers: ['services.ts', 'redis.ts'], ensure: ensureServices },

@@ -18,6 +18,7 @@ const folders = [
   'sinks',
   'telemetry',
   'test',
+  'tools',
   'workers',
 ]
 const atTop = [

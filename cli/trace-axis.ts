@@ -18,7 +18,7 @@ export interface Gap {
 export interface Axis {
   readonly columns: number
   readonly gaps: readonly Gap[]
-  /** Where a time stands, with fractions of a column. */
+  /** Where a time of something busy stands, with fractions of a column. */
   at(ms: number): number
 }
 
@@ -100,6 +100,6 @@ const spreadOver = (stretches: readonly Interval[], columns: number): readonly n
 const columnOf = (placed: readonly Placed[], ms: number): number => {
   const on = placed.findLast(({ startMs }) => startMs <= ms) ?? placed[0]
   if (on === undefined) return 0
-  const share = length(on) === 0 ? 0 : Math.min(1, Math.max(0, (ms - on.startMs) / length(on)))
+  const share = length(on) === 0 ? 0 : (ms - on.startMs) / length(on)
   return on.column + share * on.columns
 }

@@ -94,8 +94,7 @@ const textOf = async (request: IncomingMessage, mostBytes: number): Promise<stri
   const tooLarge = () => new Refusal(413, `at most ${mostBytes} bytes`)
   const chunks: Buffer[] = []
   let size = 0
-  // Destroyed, it could not be answered.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length
     if (size > mostBytes) throw tooLarge()
     chunks.push(chunk)

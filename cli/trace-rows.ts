@@ -3,7 +3,7 @@ import { printableText } from './record-text.ts'
 import type { Interval } from './trace-axis.ts'
 import type { BarGlyphs } from './trace-bars.ts'
 import type { ReceivedSpan } from './trace-spans.ts'
-import type { Branch, Line } from './trace-tree.ts'
+import { type Branch, flat, type Line } from './trace-tree.ts'
 
 export interface Glyphs extends BarGlyphs {
   readonly fork: string
@@ -28,10 +28,10 @@ export interface Row {
 export const rowOf = (line: Line, startMs: number, glyphs: Glyphs, mostName: number): Row => {
   const tree = branchText(line.branch, glyphs)
   if ('folded' in line) {
-    const spans = line.folded.map(({ span }) => span)
+    const spans = flat(line.folded).map(({ span }) => span)
     const name = `${tree}${glyphs.more} ${spans.length} more`
     const first = Math.min(...spans.map((span) => span.startMs))
-    const total = spans.reduce((sum, span) => sum + length(span), 0)
+    const total = line.folded.reduce((sum, { span }) => sum + length(span), 0)
     const failed = spans.some((span) => span.failed)
     return { cells: [name, '', since(first - startMs), took(total)], spans, note: '', failed }
   }

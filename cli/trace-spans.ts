@@ -19,6 +19,7 @@ export interface ReceivedSpan {
   readonly worker?: string
   /** Milliseconds since 1970, to the microsecond. */
   readonly startMs: number
+  /** Not before its start, whatever became of the clock. */
   readonly endMs: number
   readonly attributes: Attributes
   /** Its status is an error. */
@@ -84,6 +85,7 @@ export const spansOfRequest = (body: unknown): readonly ReceivedSpan[] | undefin
 
 const received = (span: Static<typeof Span>, from: Attributes): ReceivedSpan => {
   const worker = from['millrace.worker']
+  const startMs = millisOf(span.startTimeUnixNano)
   return {
     traceId: span.traceId.toLowerCase(),
     spanId: span.spanId.toLowerCase(),
@@ -91,8 +93,8 @@ const received = (span: Static<typeof Span>, from: Attributes): ReceivedSpan => 
     name: span.name ?? '',
     service: String(from['service.name'] ?? ''),
     ...(worker !== undefined && { worker: String(worker) }),
-    startMs: millisOf(span.startTimeUnixNano),
-    endMs: millisOf(span.endTimeUnixNano),
+    startMs,
+    endMs: Math.max(startMs, millisOf(span.endTimeUnixNano)),
     attributes: attributesOf(span.attributes),
     failed: span.status?.code === ERROR,
   }

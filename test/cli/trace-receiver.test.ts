@@ -68,6 +68,9 @@ test('ids of any case, times as numbers, unknown fields and empty lists are OTLP
     failed: true,
   })
   expect(spansOfRequest({})).toEqual([])
+  const backwards = { ...span, endTimeUnixNano: '1' }
+  const [cut] = spansOfRequest({ resourceSpans: [{ scopeSpans: [{ spans: [backwards] }] }] }) ?? []
+  expect(cut?.endMs, 'an end before its start').toBe(cut?.startMs)
 })
 
 test.each([

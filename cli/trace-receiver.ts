@@ -13,7 +13,7 @@ import { type ReceivedTrace, spansOfRequest } from './trace-spans.ts'
 import { traceStore } from './trace-store.ts'
 
 export interface TraceReceiver extends AsyncDisposable {
-  /** For `OTEL_EXPORTER_OTLP_ENDPOINT`, with `OTEL_EXPORTER_OTLP_PROTOCOL=http/json`. */
+  /** Of `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` with `/v1/traces` behind it; `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` is `http/json`. */
   readonly url: string
   /** The trace of a retried record that has come to its end: from its sending if there is one, with the most runs. */
   pick(): ReceivedTrace | undefined
@@ -83,7 +83,7 @@ const refuse = ({ url, method, headers }: IncomingMessage): void => {
   if (method !== 'POST') throw new Refusal(405, 'POST only')
   const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json')
-    throw new Refusal(415, 'application/json only: OTEL_EXPORTER_OTLP_PROTOCOL=http/json')
+    throw new Refusal(415, 'application/json only: OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json')
   if (!['identity', 'gzip'].includes(headers['content-encoding'] ?? 'identity'))
     throw new Refusal(415, 'gzip or nothing')
 }

@@ -97,7 +97,7 @@ test('other paths, methods, types and packings are refused', async () => {
   expect(await statusOf('/v1/traces', {})).toBe(405)
   const protobuf = { 'content-type': 'application/x-protobuf' }
   expect((await post(receiver.url, '{}', protobuf)).body).toEqual({
-    message: 'application/json only: OTEL_EXPORTER_OTLP_PROTOCOL=http/json',
+    message: 'application/json only: OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json',
   })
   expect((await post(receiver.url, '{}', { ...JSON_TYPE, 'content-encoding': 'br' })).status).toBe(415)
   expect((await post(receiver.url, '{}', { ...JSON_TYPE, 'content-encoding': 'gzip' })).status).toBe(400)
@@ -177,7 +177,7 @@ test('picked is the trace that misses nothing, then the one with the most runs',
 
 test("OpenTelemetry's own exporter speaks with it: http/json, gzip, the whole tree", async () => {
   await using receiver = await receiveTraces()
-  process.env.OTEL_EXPORTER_OTLP_ENDPOINT = receiver.url
+  process.env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = `${receiver.url}/v1/traces`
   process.env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL = 'http/json'
   process.env.OTEL_EXPORTER_OTLP_COMPRESSION = 'gzip'
   process.env.OTEL_METRICS_EXPORTER = 'none'

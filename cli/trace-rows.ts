@@ -1,5 +1,5 @@
 /** What stands in the line of a span, or of spans that are folded: its place in the tree, its process, its times, what came of it. Pure. */
-import { printableText } from './record-text.ts'
+import { printableText } from '../cluster/printable.ts'
 import type { Interval } from './trace-axis.ts'
 import type { BarGlyphs } from './trace-bars.ts'
 import type { ReceivedSpan } from './trace-spans.ts'

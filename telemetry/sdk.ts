@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Logger, logs, type Meter, metrics, type Tracer, trace } from '@opentelemetry/api'
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus'
-import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources'
+import { defaultResource, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import { AlwaysOnSampler } from '@opentelemetry/sdk-trace'
@@ -50,6 +50,8 @@ export const startSdk = ({ env, service, version, attributes }: SdkOptions): Sdk
         ...attributes,
       }),
     ),
+    // The SDK's own detectors would tell command lines and users: only what somebody said in OTEL_* is told.
+    resourceDetectors: [envDetector],
     metricReaders: [prometheus, ...pushed],
     // Left out, the SDK makes them from its variables; empty, it makes none.
     ...(!isExported(env, 'TRACES') && { spanProcessors: [] }),

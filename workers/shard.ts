@@ -15,7 +15,7 @@ import { CODE } from '../cluster/kafka/codes.ts'
 import { pause } from '../cluster/kafka/failures.ts'
 import { free } from '../cluster/kafka/free.ts'
 import type { Chunk, Reader, TransactResult, Writer } from '../cluster/kafka/ports.ts'
-import type { PauseReason, SlotMeasures } from '../cluster/measures.ts'
+import type { SlotMeasures } from '../cluster/measures.ts'
 import type { SlotReport, SlotState } from '../cluster/protocol/plan.ts'
 import type { Position } from '../cluster/protocol/state.ts'
 import type { Flush } from './batches.ts'
@@ -228,8 +228,7 @@ export class Shard {
   }
 
   #wants(): boolean {
-    const full = this.#mailbox.full ? ('mailbox' satisfies PauseReason) : undefined
-    const reason = this.#intake.isCapped ? 'parked' : full
+    const reason = this.#intake.isCapped ? 'parked' : this.#mailbox.full ? 'mailbox' : undefined
     this.#pauses.look(reason, performance.now())
     return reason === undefined
   }
@@ -339,8 +338,8 @@ export class Shard {
       const newest = chunk.batches.at(-1)?.maxTimestamp
       if (newest !== undefined && returned === undefined) this.#newest.set(chunk.partition, newest)
     }
-    const { events } = this.#context
-    this.#meter.commit(now, tellCommitted(events, { slot: this.slot, commit, now, ...result }))
+    const told = { slot: this.slot, commit, now, ...result }
+    this.#meter.commit(now, tellCommitted(this.#context.events, told))
     for (const part of commit.content.parts) free(part.bytes)
     this.#parts.reader.wake()
     this.#parts.retries.reader.wake()

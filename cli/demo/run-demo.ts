@@ -18,6 +18,7 @@ import { addressesOf, ensureServices, findServices, servicesFolder } from '../se
 import { startDemoCluster } from './cluster.ts'
 import { Demo } from './demo.ts'
 import type { Summary } from './summary.ts'
+import { traceDemo } from './trace.ts'
 
 export interface DemoOptions {
   readonly pipeline?: string
@@ -54,6 +55,7 @@ export const runDemo = async (options: DemoOptions, signal: AbortSignal): Promis
     await createInput(admins.input, names.input, settings)
     await ensureTopics(admins, names, settings)
   })
+  const traces = stack.use(await traceDemo(process.env, options))
   const cluster = stack.adopt(await startDemoCluster(settings, makeSecrets(pipeline, process.env)), (one) =>
     one.stop(),
   )
@@ -62,7 +64,8 @@ export const runDemo = async (options: DemoOptions, signal: AbortSignal): Promis
   )
   const demo = await Demo.open(settings, pipeline, names, cluster)
   stack.defer(() => demo.close())
-  return await demo.run(options, signal)
+  const { summary, lines } = await demo.run(options, signal)
+  return { summary, lines: [...traces.lines(), ...lines] }
 }
 
 /** Settings that point at the demo's own services, topics and keys. */

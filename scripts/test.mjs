@@ -1,17 +1,20 @@
 /**
- * What `npm test` runs: lint and format, types, the tests that need nothing, those on real Kafka and Redis, on Jaeger, on OpenSearch.
+ * What `npm test` runs: lint and format, types, the tests that need nothing, then those of each ground (grounds.mjs).
  * Words on the command line narrow the test files, flags go to vitest: `npm test -- test/cli -t services`.
  * Law: the exit code is 0 only if nothing failed; nothing is skipped silently, and with CI=true nothing at all.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { groundOf, grounds } from './grounds.mjs'
+import { prepare } from './prepare.mjs'
 import { nodeOfProject } from './setup.mjs'
 
 const project = dirname(dirname(fileURLToPath(import.meta.url)))
-const say = (line) => process.stdout.write(`${line}\n`)
+const print = (text) => process.stdout.write(text)
+const say = (line) => print(`${line}\n`)
 const inModules = (path) => join(project, 'node_modules', path)
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
@@ -24,22 +27,25 @@ const group = async (name, run) => {
   say(`# ${name}: ${ok ? 'ok' : 'FAILED'}, ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
 
+/** @returns whether it exited with 0 */
 const node = (script, args) =>
-  spawnSync(process.execPath, [script, ...args], { cwd: project, stdio: 'inherit' })
+  new Promise((resolve) => {
+    const child = spawn(process.execPath, [script, ...args], { cwd: project, stdio: 'inherit' })
+    child.on('close', (code) => resolve(code === 0))
+  })
 
-const check = (script, args) => () => {
-  const ok = node(inModules(script), args).status === 0
+const check = (script, args) => async () => {
+  const ok = await node(inModules(script), args)
   if (!ok) totals.failed++
   return ok
 }
 
 /** Counts from vitest's own report; a run without one, or a failure outside any test, counts as a failed one. */
-const vitest = (files, flags) => () => {
+const vitest = (files, flags) => async () => {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-vitest-'))
   const report = join(folder, 'report.json')
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-  const ran = node(inModules('vitest/vitest.mjs'), ['run', ...reporters, ...flags, ...files])
-  const ok = ran.status === 0
+  const ok = await node(inModules('vitest/vitest.mjs'), ['run', ...reporters, ...flags, ...files])
   const result = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : {}
   rmSync(folder, { recursive: true })
   const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, numTodoTests = 0 } = result
@@ -49,72 +55,17 @@ const vitest = (files, flags) => () => {
   return ok
 }
 
-/** Whether a test file comes to one of these helpers of test/support, over other helpers if need be. */
-const needs = (helpers, file, seen = new Set()) => {
-  if (helpers.some((name) => file === join(project, 'test/support', name))) return true
-  if (seen.has(file) || !file.startsWith(join(project, 'test')) || !existsSync(file)) return false
-  seen.add(file)
-  const imports = readFileSync(file, 'utf8').matchAll(/from '(\.[^']+)'/g)
-  return [...imports].some(([, path]) => needs(helpers, join(dirname(file), path), seen))
-}
-
-const dataDir = join(project, '.millrace')
-
-const ensureServices = async () => {
-  const { ensureKafkaInstall, ensureTools } = await import('../cli/services/native.ts')
-  await ensureTools({ kafka: true, redis: true }, { dataDir, log: say })
-  await ensureKafkaInstall(dataDir, say)
-}
-
-/** Runs a program of test/support that makes tools ready, and throws what it says where it cannot. */
-const runInstaller = (path) => {
-  const stdio = ['ignore', 'inherit', 'pipe']
-  const ran = spawnSync(process.execPath, [join(project, path), dataDir], { stdio, encoding: 'utf8' })
-  if (ran.status !== 0) throw new Error(ran.stderr.trim())
-}
-
-/** What tests stand on: by which helpers it is known, and how its tools are made ready. A file belongs to the first that fits. */
-const grounds = [
-  {
-    name: 'tests on a real OpenSearch',
-    helpers: ['opensearch.ts'],
-    ensure: async () => {
-      await ensureServices()
-      runInstaller('test/support/opensearch-install.ts')
-    },
-  },
-  {
-    name: 'tests on a real Jaeger',
-    helpers: ['jaeger.ts'],
-    ensure: async () => {
-      await ensureServices()
-      runInstaller('test/support/jaeger-install.ts')
-    },
-  },
-  { name: 'tests on real Kafka and Redis', helpers: ['services.ts', 'redis.ts'], ensure: ensureServices },
-]
-
-/** Undefined where all tools are there (now), else why not. */
-const lackOf = async ({ ensure }) => {
-  try {
-    await ensure()
-    return undefined
-  } catch (error) {
-    return [error.message, error.remedy].filter(Boolean).join('; ')
-  }
-}
-
-const testsOn = async (ground, files, flags) => {
-  const lack = await lackOf(ground)
-  if (lack === undefined) return group(ground.name, vitest(files, flags))
+const testsOn = async ({ name, atOnce }, lack, files, flags) => {
+  const workers = atOnce === undefined ? [] : [`--maxWorkers=${atOnce}`]
+  if (lack === undefined) return group(name, vitest(files, [...workers, ...flags]))
   if (process.env.CI === 'true') {
     totals.failed++
-    say(`\n# ${ground.name}: FAILED: ${lack}`)
+    say(`\n# ${name}: FAILED: ${lack}`)
     return
   }
   const folders = [...new Set(files.map((file) => relative(project, dirname(file))))].join(', ')
   totals.skipped += countTests(files)
-  say(`\n# ${ground.name}: SKIPPED (${folders}): ${lack}`)
+  say(`\n# ${name}: SKIPPED (${folders}): ${lack}`)
 }
 
 const countTests = (files) => {
@@ -134,17 +85,17 @@ const main = async () => {
     .filter((file) => file.endsWith('.test.ts'))
     .map((file) => join(project, 'test', file))
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-  const groundOf = (file) => grounds.find(({ helpers }) => needs(helpers, file))
   const byGround = Map.groupBy(files, groundOf)
+  const wanted = grounds.toReversed().filter((ground) => byGround.has(ground))
+  const setUp = prepare(wanted, print)
   const alone = byGround.get(undefined) ?? []
   if (words.length === 0) {
     await group('lint and format', check('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '.']))
     await group('types', check('typescript/bin/tsc', []))
   }
   if (alone.length > 0) await group('tests that need nothing', vitest(alone, flags))
-  for (const ground of grounds.toReversed()) {
-    const on = byGround.get(ground) ?? []
-    if (on.length > 0) await testsOn(ground, on, flags)
+  for (const ground of wanted) {
+    await testsOn(ground, await setUp.ready(ground), byGround.get(ground), flags)
   }
   say(`\n# total ${((performance.now() - started) / 1000).toFixed(1)} s`)
   say(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)

@@ -6,7 +6,9 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import module from 'node:module'
 import { constants } from 'node:os'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const OLDEST_NODE = 24
@@ -46,7 +48,17 @@ const watchNpm = () => {
   timer.unref()
 }
 
+/**
+ * What is compiled is kept for later starts, in the system's folder for temporary files unless NODE_COMPILE_CACHE names another:
+ * half of the CPU of a start is compiling, also where a supervisor starts a worker again. Where nothing can be written nothing is kept.
+ */
+const keepCompiled = () => {
+  const { directory } = module.enableCompileCache()
+  if (directory !== undefined) process.env.NODE_COMPILE_CACHE ||= dirname(directory)
+}
+
 const runHere = async () => {
+  keepCompiled()
   if (process.channel) {
     process.once('disconnect', terminate)
     process.channel.unref()

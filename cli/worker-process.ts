@@ -3,6 +3,7 @@
  * same over restarts, and so does its last plan, so that it resumes its slots at once, even without Redis.
  */
 import { randomUUID } from 'node:crypto'
+import { flushCompileCache } from 'node:module'
 import { hostname } from 'node:os'
 import { MillraceError } from '../cluster/errors.ts'
 import { EventBus } from '../cluster/events.ts'
@@ -87,6 +88,8 @@ const main = async (start: ChildStart): Promise<void> => {
   const { index } = start
   const watched = await watchWorker({ settings, telemetry, host, subject, appliedEpoch, restarts, index })
   start.ready()
+  // By itself Node writes it at an orderly end: a worker that was killed would be compiled again.
+  flushCompileCache()
   await aborted(start.signal)
   draining = true
   const deadline = setTimeout(

@@ -1,4 +1,5 @@
 /** Entry of a pool thread: loads the pipeline once, then runs tasks. Telemetry is never started here; durations go back with the result. */
+import { flushCompileCache } from 'node:module'
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina'
 import { messageOf } from '../cluster/errors.ts'
 import { free } from '../cluster/kafka/free.ts'
@@ -17,6 +18,8 @@ const load = async (): Promise<Prepared> => {
 }
 /** Told with each task: a thread that died of it would only be replaced, again and again. */
 const prepared: Prepared | Broken = await load().catch((error) => ({ broken: messageOf(error) }))
+// A thread mostly ends by force: then Node would not write what it compiled.
+flushCompileCache()
 
 export const runTask = async ({ task, begun, busyWith }: Handed): Promise<TaskResult | Broken> => {
   Atomics.store(begun, 0, process.hrtime.bigint())

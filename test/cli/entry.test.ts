@@ -1,9 +1,12 @@
-/** cli/millrace.mjs on a Node that is too old: it hands over to the project's own, and nobody notices. */
+/** cli/millrace.mjs: on a Node that is too old it hands over to the project's own, and nobody notices; compiled code is kept. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { run } from '../../cli/services/run.ts'
 
 const program = join(import.meta.dirname, '../../cli/millrace.mjs')
 /** Makes this Node look old; the one it hands over to gets no such option. */
@@ -71,4 +74,15 @@ test('npm may die of a signal without passing it on: the command ends all the sa
   await once(shell.stderr, 'data')
   shell.kill('SIGKILL')
   await once(shell.stderr.resume(), 'close')
+})
+
+test('what is compiled is kept for the next start, and where nothing can be written it starts all the same', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-compiled-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const version = (TMPDIR: string) =>
+    run(process.execPath, [program, '--version'], { env: { TMPDIR, NODE_COMPILE_CACHE: undefined } })
+  expect(await version(folder)).toMatchObject({ code: 0, stderr: '' })
+  const [cache = ''] = readdirSync(join(folder, 'node-compile-cache'))
+  expect(readdirSync(join(folder, 'node-compile-cache', cache)).length).toBeGreaterThan(10)
+  expect(await version(program), 'no folder').toMatchObject({ code: 0, stderr: '' })
 })

@@ -52,3 +52,10 @@ export const insist = async <T>(
 
 /** Resolves after `ms`, or at once when the signal aborts. */
 export const pause = (ms: number, signal?: AbortSignal): Promise<void> => sleep(systemClock, ms, signal)
+
+/** Resolves when the work has ended, however, or at the deadline (epoch ms): what it comes to later is nobody's. */
+export const untilDeadline = async (deadline: number, work: Promise<unknown>): Promise<void> => {
+  const done = new AbortController()
+  await Promise.race([work.catch(() => undefined), pause(Math.max(0, deadline - Date.now()), done.signal)])
+  done.abort()
+}

@@ -3,7 +3,7 @@
  * leader moved (P3.4 a), and the code of every partition in every reply read (P3.3).
  */
 import { CODE, codeName, isFenced, isForbidden, isProduceRetriable, isUnwritable } from './codes.ts'
-import { pause } from './failures.ts'
+import { pause, untilDeadline } from './failures.ts'
 import type { Part, TransactResult } from './ports.ts'
 import { type Produced, produceRequest } from './requests/transactions.ts'
 import type { Topology } from './topology.ts'
@@ -57,9 +57,9 @@ const produceRound = async (
 ): Promise<Failure | undefined> => {
   let left = round
   for (let attempt = 0; left.length > 0; attempt++) {
-    if (Date.now() > context.deadline)
-      return { result: 'unclear', reason: 'no produce reply before the deadline' }
     if (attempt > 0) await relearn(parts, left, context)
+    if (Date.now() >= context.deadline)
+      return { result: 'unclear', reason: 'no produce reply before the deadline' }
     const outcomes = await Promise.all(
       byLeader(parts, left, context.topology).map(([leader, members]) =>
         produceTo(leader, parts, members, offsets, context),
@@ -72,15 +72,15 @@ const produceRound = async (
   return undefined
 }
 
+/** A broker that stands still keeps its answer for longer than there is time. */
 const relearn = async (
   parts: readonly Part[],
   left: readonly number[],
-  context: ProduceContext,
+  { topology, deadline }: ProduceContext,
 ): Promise<void> => {
   await pause(RETRY_MS)
-  await context.topology
-    .refresh(...new Set(left.map((index) => parts[index]?.topic ?? '')))
-    .catch(() => undefined)
+  const topics = new Set(left.map((index) => parts[index]?.topic ?? ''))
+  await untilDeadline(deadline, topology.refresh(...topics))
 }
 
 const byLeader = (

@@ -8,7 +8,7 @@
 import { stamp } from './codec/stamp.ts'
 import { CODE } from './codes.ts'
 import { Coordinator, type Failure } from './coordinator.ts'
-import { pause } from './failures.ts'
+import { pause, untilDeadline } from './failures.ts'
 import type { Opened, Part, TransactResult, Writer } from './ports.ts'
 import { produceAll } from './produce.ts'
 import {
@@ -145,8 +145,9 @@ export class TransactionWriter implements Writer {
         ]),
       ).values(),
     ]
-    await Promise.all(
-      unique.map((one) => this.#topology.leader(one.topic, one.partition).catch(() => undefined)),
+    await untilDeadline(
+      deadline,
+      Promise.allSettled(unique.map((one) => this.#topology.leader(one.topic, one.partition))),
     )
     const request = addPartitionsRequest(this.#options.transactionalId, this.#producer, unique)
     for (;;) {

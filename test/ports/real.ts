@@ -1,5 +1,6 @@
 /** The world of the suite on real brokers behind proxies: faults are made on the wire and by signals. */
 
+import { readdir, readFile } from 'node:fs/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { MillraceError } from '../../cluster/errors.ts'
 import { EventBus } from '../../cluster/events.ts'
@@ -79,7 +80,10 @@ export const realWorld = async (brokers = 1): Promise<RealWorld> => {
     seen: (step) => proxy.seen.filter((key) => key === apiOf[step]).length,
     loseReply: (step) => proxy.dropReply(apiOf[step]),
     holdReply: (step) => proxy.holdReply(apiOf[step]),
-    freeze: () => first?.signal('SIGSTOP'),
+    freeze: async () => {
+      first?.signal('SIGSTOP')
+      while (first !== undefined && !(await standsStill(first.pid))) await pause(1)
+    },
     thaw: () => first?.signal('SIGCONT'),
     close: async () => {
       first?.signal('SIGCONT')
@@ -89,6 +93,16 @@ export const realWorld = async (brokers = 1): Promise<RealWorld> => {
       await cluster.stop()
     },
   }
+}
+
+/**
+ * Whether every thread of the process has stopped: on a busy machine a broker answers for some time after the signal was sent.
+ * The state follows the command name, which may hold blanks.
+ */
+const standsStill = async (pid: number): Promise<boolean> => {
+  const threads = await readdir(`/proc/${pid}/task`)
+  const stats = threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8'))
+  return (await Promise.all(stats)).every((stat) => stat.charAt(stat.lastIndexOf(')') + 2) === 'T')
 }
 
 const newWriter = (topology: Topology, transactionalId: string, choice: WriterChoice): TransactionWriter =>

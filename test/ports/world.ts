@@ -46,8 +46,8 @@ export interface World {
   /** The reply to the next request of that kind is lost, its work done; resolves when it is. */
   loseReply(step: Step): Promise<void>
   holdReply(step: Step): Held
-  /** The broker stops in the middle of whatever it does, its sockets open; later it goes on as if nothing had been. */
-  freeze(): void
+  /** The broker stops in the middle of whatever it does, its sockets open; later it goes on as if nothing had been. Resolves when it stands. */
+  freeze(): Promise<void>
   thaw(): void
   close(): Promise<void>
 }

@@ -135,6 +135,18 @@ describe('the Produce step', () => {
     expect(Date.now() - deadline).toBeLessThan(500)
   })
 
+  test('ends by its deadline where nobody tells who leads', async () => {
+    const world = await setup(() => 'lost')
+    world.connections.script = ({ name }) => {
+      if (name === 'Metadata') return new Promise(() => {})
+      throw new Error('lost')
+    }
+    const deadline = Date.now() + 200
+    expect(await produce(world, [part(T, 0, 'a')], { deadline })).toMatchObject({ result: 'unclear' })
+    expect(Date.now() - deadline).toBeLessThan(500)
+    expect(world.connections.named('Produce'), 'nothing is sent after it').toHaveLength(1)
+  })
+
   test('the batches of one partition go in rounds, in order, each once', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(5)), (partitions) => {

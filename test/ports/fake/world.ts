@@ -36,7 +36,7 @@ export const fakeWorld = (clock: Clock): FakeWorld => {
     seen: (step) => faults.seen[step],
     loseReply: (step) => faults.loseReply(step),
     holdReply: (step) => faults.holdReply(step),
-    freeze: () => faults.freeze(),
+    freeze: async () => faults.freeze(),
     thaw: () => faults.thaw(),
     close: async () => {
       faults.thaw()

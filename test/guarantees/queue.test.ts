@@ -45,9 +45,10 @@ test('jobs removed by hand, stalled and run twice, retried after they were done:
   await until('all jobs wait', 20_000, async () => (await queue.getDelayedCount()) >= 200)
   for (const job of (await queue.getDelayed()).slice(0, 50)) await job.remove()
   await until('jobs run', 20_000, async () => (await queue.getActiveCount()) > 20)
-  expect(await stall(queue)).toBeGreaterThan(0)
+  await using stalling = await stall(queue)
+  expect(stalling.begunAnew).toBeGreaterThan(0)
   await unparked(cluster, 60_000)
-  // A second run that lost its lock as well is found by the workers' own look, twice 30 s later at most.
+  // A second run that lost its lock as well is found by a later look.
   await until('the queue is idle', 90_000, async () => (await queue.getActiveCount()) === 0)
   expect(await resultsSent(cluster), 'some ran twice').toBeGreaterThan(200)
   const done = (await queue.getCompleted()).slice(0, 50)
@@ -60,10 +61,15 @@ test('jobs removed by hand, stalled and run twice, retried after they were done:
   expect(await cluster.audit()).toMatchObject({ ...clean, produced: 200, outputs: 200, parked: 0 })
 })
 
-/** Takes the locks of the jobs that run, as a worker loses them that stood still. @returns how many begin anew */
-const stall = async (queue: ReturnType<typeof openQueue>): Promise<number> => {
+/**
+ * Takes the locks of the jobs that run, as a worker loses them that stood still, and has them begin anew. Its looks for stalled
+ * jobs go on until it is disposed: the workers look by themselves as well, but every 30 s.
+ */
+const stall = async (
+  queue: ReturnType<typeof openQueue>,
+): Promise<{ readonly begunAnew: number } & AsyncDisposable> => {
   const { redis, name, opts } = queue
-  // Looks for stalled jobs, and takes none: the first look marks what runs, the next begins anew what has no lock.
+  // It takes no job: its first look marks what runs, the next begins anew what has no lock.
   const checker = new Worker(name, null, {
     connection: redis,
     prefix: opts.prefix ?? '',
@@ -79,8 +85,7 @@ const stall = async (queue: ReturnType<typeof openQueue>): Promise<number> => {
     await redis.del(queue.toKey('stalled-check'), ...active.map(({ id }) => queue.toKey(`${id}:lock`)))
     return false
   })
-  await checker.close(true)
-  return stalled.size
+  return { begunAnew: stalled.size, [Symbol.asyncDispose]: () => checker.close(true) }
 }
 
 test('SIGTERM with 1,000 delayed and 50 active jobs: exits 0 in under 10 s, the next worker ends them', {

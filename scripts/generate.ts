@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dashboardFile } from '../sinks/opensearch/dashboard.ts'
+import { alertsFile, rulesFile } from './deploy/rules.ts'
 import { exitCodesPage } from './pages/exit-codes.ts'
 import { metricsPage } from './pages/metrics.ts'
 import { recordCodesPage } from './pages/record-codes.ts'
@@ -15,6 +16,8 @@ export const pages: readonly { readonly path: string; readonly render: () => str
   { path: 'docs/metrics.md', render: metricsPage },
   { path: 'docs/record-codes.md', render: recordCodesPage },
   { path: 'deploy/opensearch/dashboard.ndjson', render: dashboardFile },
+  { path: 'deploy/prometheus/rules.yml', render: rulesFile },
+  { path: 'deploy/prometheus/alerts.yml', render: alertsFile },
 ]
 
 const fileOf = (path: string): URL => new URL(`../${path}`, import.meta.url)

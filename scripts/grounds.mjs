@@ -32,6 +32,14 @@ const runInstaller = (path) => {
 
 export const grounds = [
   {
+    name: 'tests on a real Prometheus',
+    helpers: ['prometheus.ts'],
+    ensure: async () => {
+      runInstaller('test/support/prometheus-install.ts')
+      await ensureServices()
+    },
+  },
+  {
     name: 'tests on a real OpenSearch',
     helpers: ['opensearch.ts'],
     ensure: async () => {

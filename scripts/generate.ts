@@ -4,6 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dashboardFile } from '../sinks/opensearch/dashboard.ts'
+import { overviewFile } from './deploy/dashboards/overview.ts'
+import { oneSlotFile } from './deploy/dashboards/slot.ts'
 import { alertsFile, rulesFile } from './deploy/rules.ts'
 import { exitCodesPage } from './pages/exit-codes.ts'
 import { metricsPage } from './pages/metrics.ts'
@@ -18,6 +20,8 @@ export const pages: readonly { readonly path: string; readonly render: () => str
   { path: 'deploy/opensearch/dashboard.ndjson', render: dashboardFile },
   { path: 'deploy/prometheus/rules.yml', render: rulesFile },
   { path: 'deploy/prometheus/alerts.yml', render: alertsFile },
+  { path: 'deploy/grafana/dashboards/overview.json', render: overviewFile },
+  { path: 'deploy/grafana/dashboards/slot.json', render: oneSlotFile },
 ]
 
 const fileOf = (path: string): URL => new URL(`../${path}`, import.meta.url)

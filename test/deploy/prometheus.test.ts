@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ruleGroups, rules } from '../../telemetry/rules.ts'
 import { type Processes, startProcesses } from '../support/exposition.ts'
 import { type Prometheus, promtool, startPrometheus } from '../support/prometheus.ts'
+import { chosen, dashboards } from './dashboards.ts'
 
 const folder = join(import.meta.dirname, '../../deploy/prometheus')
 const TOKEN = 'a-token-of-the-test'
@@ -92,4 +93,19 @@ test('every rule is evaluated without an error', async () => {
   const known = groups.flatMap((group) => group.rules)
   expect(known.length).toBeGreaterThan(Object.keys(rules).length)
   expect(known.filter(({ health }) => health !== 'ok')).toEqual([])
+})
+
+const choice = { pipeline: 'user-login', slot: '1', partition: '.*' }
+const asked = dashboards().flatMap(({ title, targets, variables }) => [
+  ...targets.map(({ panel, expr }) => ({ what: `${title}, ${panel}`, expr })),
+  ...variables.map(({ label, expr }) => ({ what: `${title}, variable ${label}`, expr })),
+])
+
+test.each(asked)('$what has data: $expr', async ({ expr }) => {
+  const query = chosen(expr, choice)
+  expect(query).not.toContain('$')
+  const now = Date.now() / 1000
+  await prometheus.seen(query, left())
+  const series = await prometheus.queryRange(query, { start: now - 60, end: now + 60, step: 1 })
+  expect(series.length).toBeGreaterThan(0)
 })

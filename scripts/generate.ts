@@ -10,6 +10,7 @@ import { alertsFile, rulesFile } from './deploy/rules.ts'
 import { exitCodesPage } from './pages/exit-codes.ts'
 import { metricsPage } from './pages/metrics.ts'
 import { recordCodesPage } from './pages/record-codes.ts'
+import { runbooksPage } from './pages/runbooks.ts'
 import { settingsPage } from './pages/settings.ts'
 
 export const pages: readonly { readonly path: string; readonly render: () => string }[] = [
@@ -17,6 +18,7 @@ export const pages: readonly { readonly path: string; readonly render: () => str
   { path: 'docs/exit-codes.md', render: exitCodesPage },
   { path: 'docs/metrics.md', render: metricsPage },
   { path: 'docs/record-codes.md', render: recordCodesPage },
+  { path: 'docs/runbooks/README.md', render: runbooksPage },
   { path: 'deploy/opensearch/dashboard.ndjson', render: dashboardFile },
   { path: 'deploy/prometheus/rules.yml', render: rulesFile },
   { path: 'deploy/prometheus/alerts.yml', render: alertsFile },

@@ -1,4 +1,5 @@
 /** What `deploy/prometheus/` and `deploy/grafana/` ask, asked of a real Prometheus that scrapes every declared metric. */
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -108,4 +109,20 @@ test.each(asked)('$what has data: $expr', async ({ expr }) => {
   await prometheus.seen(query, left())
   const series = await prometheus.queryRange(query, { start: now - 60, end: now + 60, step: 1 })
   expect(series.length).toBeGreaterThan(0)
+})
+
+const runbooks = join(import.meta.dirname, '../../docs/runbooks')
+const inRunbooks = readdirSync(runbooks).flatMap((page) =>
+  [...readFileSync(join(runbooks, page), 'utf8').matchAll(/^```promql\n([\s\S]*?)^```/gm)].flatMap(
+    ([, block = '']) =>
+      block
+        .trim()
+        .split('\n')
+        .map((expr) => ({ page, expr })),
+  ),
+)
+
+test.each(inRunbooks)('$page asks what Prometheus knows: $expr', async ({ expr }) => {
+  await prometheus.query(expr)
+  for (const [name] of expr.matchAll(/millrace:[a-z0-9_:]+/g)) expect(Object.keys(rules)).toContain(name)
 })

@@ -2,15 +2,9 @@
  * Each alert, judged by `promtool test rules` on made-up series: it fires where it should, with these words, and stays silent
  * where things are as usual. The raw metrics go in, so the recording rules are tested along.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type AlertKey, alertGroups, alertName, alerts, runbookOf } from '../../telemetry/alerts.ts'
-import { ruleGroups } from '../../telemetry/rules.ts'
-import { promtool } from '../support/prometheus.ts'
-
-const folder = join(import.meta.dirname, '../../deploy/prometheus')
+import { type AlertKey, alertName, alerts, runbookOf } from '../../telemetry/alerts.ts'
+import { judge } from './promtool.ts'
 
 /** Series -> its values every 5 s, in promtool's notation (`1+2x3`: 1 3 5 7). */
 type Input = Readonly<Record<string, string>>
@@ -324,47 +318,22 @@ const around = {
 
 const cases: Readonly<Record<AlertKey, Case>> = { ...flow, ...ownership, ...around }
 
-/** As a real one comes to it in the end: what is recorded first, then what stands on it. */
-const order = [...Object.keys(ruleGroups), ...Object.keys(alertGroups).map((name) => `${name}-alerts`)]
-
 /** @returns what promtool says of it, empty where all is as expected */
-const judge = async (
-  key: AlertKey,
-  at: string,
-  input: Input,
-  expected: readonly Firing[],
-): Promise<string> => {
-  const scratch = await mkdtemp(join(tmpdir(), 'millrace-alerts-'))
-  const file = join(scratch, 'test.yml')
-  const groups = {
-    rule_files: ['rules.yml', 'alerts.yml'].map((name) => join(folder, name)),
-    evaluation_interval: '15s',
-    group_eval_order: order,
-    tests: [
+const judgeAlert = (key: AlertKey, at: string, input: Input, expected: readonly Firing[]): Promise<string> =>
+  judge({
+    interval: '5s',
+    input_series: Object.entries(input).map(([series, values]) => ({ series, values })),
+    alert_rule_test: [
       {
-        interval: '5s',
-        input_series: Object.entries(input).map(([series, values]) => ({ series, values })),
-        alert_rule_test: [
-          {
-            eval_time: at,
-            alertname: alertName(key),
-            exp_alerts: expected.map(({ labels, summary, description }) => ({
-              exp_labels: { ...labels, severity: alerts[key].severity },
-              exp_annotations: { summary, description, runbook_url: runbookOf(key) },
-            })),
-          },
-        ],
+        eval_time: at,
+        alertname: alertName(key),
+        exp_alerts: expected.map(({ labels, summary, description }) => ({
+          exp_labels: { ...labels, severity: alerts[key].severity },
+          exp_annotations: { summary, description, runbook_url: runbookOf(key) },
+        })),
       },
     ],
-  }
-  try {
-    await writeFile(file, JSON.stringify(groups))
-    const { code, stdout, stderr } = await promtool(['test', 'rules', file])
-    return code === 0 ? '' : stdout + stderr
-  } finally {
-    await rm(scratch, { recursive: true })
-  }
-}
+  })
 
 const all = Object.keys(cases) as AlertKey[]
 const silences = all.flatMap((key) =>
@@ -373,15 +342,15 @@ const silences = all.flatMap((key) =>
 
 test.each(all)('%s fires and says what is wrong', async (key) => {
   const { at, fires, as } = cases[key]
-  expect(await judge(key, at, fires, [as])).toBe('')
+  expect(await judgeAlert(key, at, fires, [as])).toBe('')
 })
 
 test.each(silences)('$key is silent: $why', async ({ key, input }) => {
-  expect(await judge(key, cases[key].at, input, [])).toBe('')
+  expect(await judgeAlert(key, cases[key].at, input, [])).toBe('')
 })
 
 test('a wrong expectation is refused', async () => {
   const { at, fires, as } = cases['lag-growing']
-  expect(await judge('lag-growing', at, fires, [])).toContain('FAILED')
-  expect(await judge('lag-growing', at, fires, [{ ...as, summary: 'other' }])).toContain('FAILED')
+  expect(await judgeAlert('lag-growing', at, fires, [])).toContain('FAILED')
+  expect(await judgeAlert('lag-growing', at, fires, [{ ...as, summary: 'other' }])).toContain('FAILED')
 })

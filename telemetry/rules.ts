@@ -69,7 +69,7 @@ const ownership = {
   'millrace:slot_state:max': max(`${of}, slot, state`, 'millrace_slot_state'),
   'millrace:slots:count': `count by (${of}, state) (millrace:slot_state:max == 1)`,
   'millrace:slot_owner:info': max(
-    `${of}, slot, millrace_worker`,
+    `${of}, slot, millrace_process`,
     'millrace_slot_state{state="running"} == 1',
   ),
   'millrace:takeover_seconds:p99_10m': quantile(0.99, of, 'millrace_takeover_seconds', '10m'),
@@ -77,7 +77,7 @@ const ownership = {
   'millrace:reopened:increase10m': increase(of, 'millrace_reopened_total', '10m'),
   'millrace:halted_slots:sum': sum(`${of}, code`, 'millrace_halted_slots'),
   'millrace:shard_restarts:increase5m': increase(of, 'millrace_shard_restarts_total', '5m'),
-  'millrace:worker_restarts:max': max(`${of}, millrace_worker`, 'millrace_worker_restarts_total'),
+  'millrace:worker_restarts:max': max(`${of}, millrace_process`, 'millrace_worker_restarts_total'),
   'millrace:worker_restarts:increase5m': increase(of, 'millrace:worker_restarts:max', '5m'),
   'millrace:restart_budget:min': `min by (${of}) (millrace_restart_budget)`,
   'millrace:plan_epoch:max': max(`${of}, millrace_role`, 'millrace_plan_epoch'),

@@ -9,7 +9,7 @@ test.each(all)('$title asks recorded series only, and each of those there are', 
   expect(targets.length).toBeGreaterThan(10)
   for (const { expr } of [...targets, ...variables]) {
     const outside = expr.replace(/"[^"]*"/g, '').replace(/millrace:[a-z0-9_:]+/g, '')
-    expect(outside, expr).not.toMatch(/\b(millrace_(?!role|worker)|otel_|up\b)/)
+    expect(outside, expr).not.toMatch(/\b(millrace_(?!role|process)|otel_|up\b)/)
     const recorded = expr.match(/millrace:[a-z0-9_:]+/g) ?? []
     expect(recorded, expr).toHaveLength(1)
     expect(Object.keys(rules)).toContain(recorded[0])

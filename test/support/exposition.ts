@@ -119,7 +119,7 @@ export const startProcesses = async (token: string): Promise<Processes> => {
   )
   const groups = processes.map(({ role, process }) => ({
     targets: [`127.0.0.1:${process.port}`],
-    labels: { millrace_role: role, millrace_worker: role, millrace_pipeline: 'user-login' },
+    labels: { millrace_role: role, millrace_process: role, millrace_pipeline: 'user-login' },
   }))
   let refused = 0
   const discovery = await serve((request, response) => {

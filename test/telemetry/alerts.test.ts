@@ -25,7 +25,7 @@ interface Case {
 }
 
 const worker = (name: string, labels = ''): string =>
-  `${name}{${labels && `${labels},`}pipeline="logins",instance="w:1",millrace_role="worker",millrace_worker="w-1"}`
+  `${name}{${labels && `${labels},`}pipeline="logins",instance="w:1",millrace_role="worker",millrace_process="w-1"}`
 const leader = (name: string, labels = ''): string =>
   `${name}{${labels && `${labels},`}instance="c:1",job="millrace",millrace_role="coordinator"}`
 const records = (outcome: string): string =>

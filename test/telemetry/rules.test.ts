@@ -11,8 +11,8 @@ import { judge } from './promtool.ts'
 /** Labels as between braces -> value, to four decimals. */
 type Expected = Readonly<Record<string, number>>
 
-const w1 = 'instance="w:1",job="millrace",millrace_role="worker",millrace_worker="w-1"'
-const w2 = 'instance="w:2",job="millrace",millrace_role="worker",millrace_worker="w-2"'
+const w1 = 'instance="w:1",job="millrace",millrace_role="worker",millrace_process="w-1"'
+const w2 = 'instance="w:2",job="millrace",millrace_role="worker",millrace_process="w-2"'
 const c1 = 'instance="c:1",job="millrace",millrace_role="coordinator"'
 const c2 = 'instance="c:2",job="millrace",millrace_role="coordinator"'
 const s1 = 'instance="s:1",job="millrace",millrace_role="sink"'
@@ -217,8 +217,8 @@ const expected: Readonly<Record<RuleName, Expected>> = {
   },
   'millrace:slots:count': { [`${p},state="running"`]: 2 },
   'millrace:slot_owner:info': {
-    [`millrace_worker="w-2",${p},slot="0"`]: 1,
-    [`millrace_worker="w-2",${p},slot="1"`]: 1,
+    [`millrace_process="w-2",${p},slot="0"`]: 1,
+    [`millrace_process="w-2",${p},slot="1"`]: 1,
   },
   'millrace:takeover_seconds:p99_10m': { [p]: 1.98 },
   'millrace:fenced:increase10m': { [p]: 3 },
@@ -226,8 +226,8 @@ const expected: Readonly<Record<RuleName, Expected>> = {
   'millrace:halted_slots:sum': { [`code="state-lost",${p}`]: 3 },
   'millrace:shard_restarts:increase5m': { [p]: 2 },
   'millrace:worker_restarts:max': {
-    [`millrace_worker="w-1",${p}`]: 1,
-    [`millrace_worker="w-2",${p}`]: 5,
+    [`millrace_process="w-1",${p}`]: 1,
+    [`millrace_process="w-2",${p}`]: 5,
   },
   'millrace:worker_restarts:increase5m': { [p]: 2 },
   'millrace:restart_budget:min': { [p]: 5 },

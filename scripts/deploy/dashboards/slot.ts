@@ -31,7 +31,7 @@ const slot: Row = {
       title: 'Owner',
       description: 'The worker that runs it.',
       words: { '1': 'owns it' },
-      queries: [slotQuery('millrace:slot_owner:info', '{{millrace_worker}}')],
+      queries: [slotQuery('millrace:slot_owner:info', '{{millrace_process}}')],
     },
     chart('Records read and not committed', 'At the bound of the mailbox its input is left out.', 'short', [
       slotQuery('millrace:slot_mailbox_records:max', 'records'),

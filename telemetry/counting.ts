@@ -10,10 +10,8 @@ const S = 1000
 
 export const countEvents = (events: EventBus, instruments: Instruments): void => {
   const codes = boundedLabel(MOST_CODES)
-  const { add, record } = {
-    add: instruments.add.bind(instruments),
-    record: instruments.record.bind(instruments),
-  }
+  const add: Instruments['add'] = (...given) => instruments.add(...given)
+  const record: Instruments['record'] = (...given) => instruments.record(...given)
   events.on('batchCommitted', (batch) => countBatch(batch, instruments, codes))
   events.on('committed', ({ records, bytes, ms, concurrentRetries }) => {
     record('millrace_commit_seconds', ms / S)
@@ -35,7 +33,10 @@ export const countEvents = (events: EventBus, instruments: Instruments): void =>
   })
   events.on('viewsFailed', () => add('millrace_views_failed_total', 1))
   events.on('insights', ({ messages }) => add('millrace_insights_published_total', messages.length))
-  events.on('planned', ({ pipeline, moved }) => add('millrace_moves_total', moved, { pipeline }))
+  events.on('planned', ({ pipeline, moved }) => {
+    add('millrace_moves_total', moved, { pipeline })
+    instruments.declare('millrace_alerts_unsent_total', { pipeline })
+  })
   events.on('alert', ({ pipeline, errorClass }) =>
     add('millrace_alerts_total', 1, { pipeline, class: codes(errorClass) }),
   )
@@ -78,7 +79,7 @@ export const boundedLabel = (most: number): ((value: string) => string) => {
 
 /** What has not happened yet is 0, not absent: a first event shows as a rise. */
 export const declareWorker = (instruments: Instruments): void => {
-  const { declare } = { declare: instruments.declare.bind(instruments) }
+  const declare: Instruments['declare'] = (...given) => instruments.declare(...given)
   declare('millrace_outcomes_total', { outcome: 'done', code: '', run: 'first' })
   declare('millrace_concurrent_transactions_total')
   declare('millrace_fenced_total')

@@ -133,6 +133,8 @@ export interface ProcessFacts {
 }
 
 const RESOLUTION_MS = 10
+/** What a loop without any delay is seen to take. */
+const FLOOR_NS = RESOLUTION_MS * 1e6
 const QUANTILES = [0.5, 0.99, 1] as const
 
 /** @returns ends the watching of the loop */
@@ -154,7 +156,11 @@ export const observeProcess = (
   delay.enable()
   instruments.observe('millrace_event_loop_delay_seconds', () => {
     const found = QUANTILES.map(
-      (quantile) => [delay.percentile(quantile * 100) / NS, { quantile: String(quantile) }] as const,
+      (quantile) =>
+        [
+          Math.max(0, delay.percentile(quantile * 100) - FLOOR_NS) / NS,
+          { quantile: String(quantile) },
+        ] as const,
     )
     delay.reset()
     return found

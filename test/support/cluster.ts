@@ -89,9 +89,11 @@ export interface TestClusterOptions {
   readonly partitions?: number
   readonly processes?: number
   readonly settings?: Partial<Settings>
+  /** Beside the settings: what belongs to others, such as `OTEL_*`. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
-const CALM = { restarts: 1000, lease: 4000, grace: 8000 } as const
+const CALM = { restarts: 1000, lease: 4000, grace: 8000, logFormat: 'pretty' } as const
 
 /** For `await using`: everything it started has ended when it is disposed. */
 export class TestCluster implements AsyncDisposable {
@@ -148,6 +150,7 @@ export class TestCluster implements AsyncDisposable {
     const env = {
       ...settingsEnv(changes),
       ...(pipeline.name === 'user-login' && { MILLRACE_OPTION_TOKEN_KEY: 'a'.repeat(32) }),
+      ...options.env,
     }
     return new TestCluster({ settings, pipeline, names, input, env }, redis, stack)
   }

@@ -1,4 +1,5 @@
 /** Guarantee: what happens to a record, from its sending to its replay, is one trace. On a real Jaeger, through its API. */
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HEADER } from '../../cluster/protocol/headers.ts'
 import { parseTraceparent } from '../../cluster/trace.ts'
@@ -9,6 +10,7 @@ import { type JaegerTrace, outline, spansOf } from '../support/jaeger-api.ts'
 import { headerOf, readAll, unparked } from '../support/retries.ts'
 import { useServices } from '../support/services.ts'
 
+const thirdTime = fileURLToPath(new URL('fixtures/third-time.ts', import.meta.url))
 const DEADLINE_MS = 60_000
 const SECRET = 'nobody-may-read-this'
 
@@ -95,7 +97,7 @@ describe('the whole tree', () => {
   test('of a record retried twice, then done: park, attempts, settlement through the queue', {
     timeout: 180_000,
   }, async () => {
-    await using cluster = await opened('user-login', { inject: { retry: 1 }, retryDelay: 100 })
+    await using cluster = await opened(thirdTime, { retryDelay: 100 })
     await send(cluster, login())
     await unparked(cluster, DEADLINE_MS)
     const trace = await wholeTrace(await traceIdIn(cluster, cluster.names.output), 'publish')
@@ -112,7 +114,7 @@ describe('the whole tree', () => {
       [2, 'retry'],
       [3, 'done'],
     ])
-    expect(attempts[0]?.tags).toMatchObject({ error: true, 'error.type': 'injected' })
+    expect(attempts[0]?.tags).toMatchObject({ error: true, 'error.type': 'lookup-down' })
     expect(await cluster.audit()).toMatchObject(clean)
   })
 

@@ -21,12 +21,14 @@ import { publishClusterInsights } from '../coordinator/cluster-insights.ts'
 import { type Coordinator, startCoordinator } from '../coordinator/coordinator.ts'
 import { type HttpOptions, isAlive, isReady, serveHttp } from '../coordinator/http.ts'
 import { publishInsights } from '../coordinator/insights.ts'
+import { loginLink } from '../coordinator/login-link.ts'
 import type { AnyPipeline } from '../pipelines/api/define.ts'
 import { observeCoordinator } from '../telemetry/observing.ts'
 import type { Probes, Verdict } from '../telemetry/probes.ts'
 import { postAlerts } from './alert-hook.ts'
 import { combinerOf, insightsSender, knownPipelines, spokesmanFor } from './coordinator-insights.ts'
 import { connectTopology } from './host.ts'
+import { httpTokenOf } from './http-token.ts'
 import { QUEUES_PATH, queuePages } from './queues.ts'
 import { announce, type Telemetry } from './telemetry.ts'
 
@@ -41,6 +43,8 @@ export interface CoordinatorHost {
   readonly coordinator: Coordinator
   /** Of its HTTP server. */
   readonly url: string
+  /** Where its token was made here: whoever sets one knows it, and then it stands in no log. */
+  readonly loginLink: string | undefined
   /** Resolves when the signal aborts; rejects when the coordinator has failed. */
   until(signal: AbortSignal): Promise<void>
   close(): Promise<void>
@@ -52,6 +56,7 @@ export const hostCoordinator = async (
   { id, events, telemetry, signal }: CoordinatorHostOptions,
 ): Promise<CoordinatorHost> => {
   await using begun = new AsyncDisposableStack()
+  const httpToken = await httpTokenOf(settings)
   const redis = begun.adopt(await connectRedis(settings, { events, ...(signal && { signal }) }), closeRedis)
   const keys = keysOf(settings.clusterId)
   await ensureTopic(settings)
@@ -73,13 +78,14 @@ export const hostCoordinator = async (
   const queues = begun.use(queuePages(settings, redis, () => pipelinesOf(coordinator)))
   const pages = { [QUEUES_PATH]: queues.handle }
   const targets = async () => (await readProcesses(redis, keys)).map(targetOf)
-  const options = { ...httpOptions(settings), pages, targets }
+  const options = { ...httpOptions({ ...settings, httpToken }), pages, targets }
   const http = begun.adopt(await serveHttp(options, coordinator.status), (server) => server.close())
   begun.use(await watched({ settings, redis, id, telemetry, coordinator }))
   const all = begun.move()
   return {
     coordinator,
     url: http.url,
+    loginLink: httpToken === settings.httpToken ? undefined : loginLink(http.url, httpToken),
     until: (until) => untilEnd(coordinator, until),
     close: () => all.disposeAsync(),
   }
@@ -163,10 +169,12 @@ const pipelinesOf = (coordinator: Coordinator): readonly string[] => {
   return [...new Set([...plans, ...workers].map(({ pipeline }) => pipeline))]
 }
 
-const httpOptions = ({ httpPort, httpHost, httpToken, httpUser, httpPassword }: Settings): HttpOptions => ({
+const httpOptions = ({ httpPort, httpHost, httpUrl, ...login }: Settings): HttpOptions => ({
   port: httpPort,
   host: httpHost,
-  login: { token: httpToken, user: httpUser, password: httpPassword },
+  ...(httpUrl !== undefined && { url: httpUrl.replace(/\/+$/, '') }),
+  login: { token: login.httpToken, user: login.httpUser, password: login.httpPassword },
+  home: QUEUES_PATH,
 })
 
 /** Closed windows, and what the pipelines say of their totals: by whoever leads. */

@@ -4,6 +4,7 @@
  *   GET /readyz      200 while it leads or stands by and sees the cluster, else 503
  *   GET /api/status  who leads, each pipeline's plan, the workers and their reports
  *   GET /sd/prometheus  where the metrics of every live process are, for Prometheus' http_sd
+ *   GET /login       with the token: a browser's way in (login-link.ts)
  *   pages            whatever is mounted, such as the retry queues
  */
 import { once } from 'node:events'
@@ -12,14 +13,19 @@ import type { AddressInfo } from 'node:net'
 import { MillraceError } from '../cluster/errors.ts'
 import type { CoordinatorStatus } from './coordinator.ts'
 import { type Gate, gateOf, type Login } from './login.ts'
+import { LOGIN_PATH, logIn } from './login-link.ts'
 
 export interface HttpOptions {
   readonly port: number
   /** Address to listen on. */
   readonly host?: string
+  /** Where people find it, without a slash at the end (default: its address and port). */
+  readonly url?: string
   readonly login?: Login
   /** What `/sd/prometheus` answers with; absent: there is no such page. @throws where Redis is away */
   readonly targets?: () => Promise<readonly object[]>
+  /** Where a browser goes from the login link. */
+  readonly home?: string
   /** Begins with a slash; serves itself and all below. */
   readonly pages?: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>>
 }
@@ -66,10 +72,12 @@ export const serveHttp = async (
   options: HttpOptions,
   status: () => CoordinatorStatus,
 ): Promise<HttpServer> => {
-  const { port, host = LOOPBACK, login = NO_LOGIN, pages = {}, targets } = options
+  const { port, host = LOOPBACK, login = NO_LOGIN, home = '/api/status', pages = {}, targets } = options
   const gate = gateOf(host, login)
   const server = createServer((request, response) => {
-    if (!pass(gate, request, response)) return
+    if (request.method === 'GET' && pathOf(request) === LOGIN_PATH)
+      if (logIn({ token: login.token, home }, request, response)) return
+    if (!pass(gate, login, request, response)) return
     const page = Object.entries(pages).find(([prefix]) => isBelow(prefix, pathOf(request)))?.[1]
     if (page !== undefined) page(request, response)
     else if (targets !== undefined && pathOf(request) === TARGETS) void tellTargets(response, targets)
@@ -87,7 +95,7 @@ export const serveHttp = async (
   const { port: opened } = server.address() as AddressInfo
   return {
     port: opened,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${opened}`,
+    url: options.url ?? `http://${nameFor(host)}:${opened}`,
     async close() {
       server.close()
       server.closeAllConnections()
@@ -107,20 +115,35 @@ const tellTargets = async (response: ServerResponse, targets: () => Promise<read
   send(response, answered)
 }
 
+/** All addresses at once are none that a browser could go to. */
+const nameFor = (host: string): string => {
+  if (host === '0.0.0.0' || host === '::') return LOOPBACK
+  return host.includes(':') ? `[${host}]` : host
+}
+
 const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?')[0] ?? '/'
 
 const isBelow = (prefix: string, path: string): boolean => path === prefix || path.startsWith(`${prefix}/`)
 
-const pass = (gate: Gate, request: IncomingMessage, response: ServerResponse): boolean => {
-  const { authorization, host, origin } = request.headers
+const pass = (gate: Gate, login: Login, request: IncomingMessage, response: ServerResponse): boolean => {
+  const { authorization, cookie, host, origin } = request.headers
   const isRead = request.method === 'GET' || request.method === 'HEAD'
-  const verdict = isRead || isOwn(origin, host) ? gate({ authorization, host }) : 'forbidden'
+  const verdict = isRead || isOwn(origin, host) ? gate({ authorization, cookie, host }) : 'forbidden'
   if (verdict === 'open') return true
-  if (verdict === 'login') response.setHeader('www-authenticate', 'Basic realm="millrace", charset="UTF-8"')
-  const error = verdict === 'login' ? 'a login is needed' : 'ask from this page, for 127.0.0.1 or localhost'
+  if (verdict === 'login') response.setHeader('www-authenticate', challengeOf(login))
+  const error = verdict === 'login' ? needed(login) : 'ask from this page, for 127.0.0.1 or localhost'
   send(response, { code: verdict === 'login' ? 401 : 403, body: { error } })
   return false
 }
+
+/** A browser asks its user for a name and a password; without any it shows what `needed` says. */
+const challengeOf = ({ password }: Login): string =>
+  password === '' ? 'Bearer realm="millrace"' : 'Basic realm="millrace", charset="UTF-8"'
+
+const needed = ({ token }: Login): string =>
+  token === ''
+    ? 'a login is needed'
+    : `a login is needed: ${LOGIN_PATH}?token=... in a browser, the header Authorization: Bearer ... from a program`
 
 /** A browser names the page that asks: another one's must change nothing here with this one's login. */
 const isOwn = (origin: string | undefined, host: string | undefined): boolean =>

@@ -1,6 +1,7 @@
 /**
  * Who may see what the coordinator serves: anybody on loopback, or whoever shows the token or the user and password of the
- * settings, once there are any. Then everything needs them, health included.
+ * settings, once there are any. Then everything needs them, health included. A browser shows a token as the cookie that
+ * the login link gave it (login-link.ts).
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
@@ -15,6 +16,7 @@ export interface Login {
 
 export interface Asked {
   readonly authorization: string | undefined
+  readonly cookie?: string | undefined
   /** The Host header. */
   readonly host: string | undefined
 }
@@ -27,14 +29,19 @@ export const gateOf = (address: string, { token, user, password }: Login): Gate 
     throw new MillraceError('settings', 'a login needs both MILLRACE_HTTP_USER and MILLRACE_HTTP_PASSWORD')
   const basic = password === '' ? '' : Buffer.from(`${user}:${password}`).toString('base64')
   const accepted = [token && `Bearer ${token}`, basic && `Basic ${basic}`].filter((one) => one !== '')
+  const session = token === '' ? [] : [sessionCookie(token)]
   if (accepted.length > 0)
-    return ({ authorization = '' }) => (isOneOf(accepted, authorization) ? 'open' : 'login')
+    return ({ authorization = '', cookie = '' }) => {
+      const shown = cookie.split(';').map((one) => isOneOf(session, one.trim()))
+      return isOneOf(accepted, authorization) || shown.includes(true) ? 'open' : 'login'
+    }
   if (!isLoopback(address))
     throw new MillraceError(
       'settings',
       `MILLRACE_HTTP_HOST ${address} is open to other machines without a login`,
       {
-        remedy: 'set MILLRACE_HTTP_TOKEN, or MILLRACE_HTTP_USER and MILLRACE_HTTP_PASSWORD',
+        remedy:
+          'set MILLRACE_HTTP_TOKEN or MILLRACE_HTTP_TOKEN_PATH, or MILLRACE_HTTP_USER and MILLRACE_HTTP_PASSWORD',
       },
     )
   // A page of the web may name this machine by a name of its own (DNS rebinding): its browser then says that name here.
@@ -43,8 +50,17 @@ export const gateOf = (address: string, { token, user, password }: Login): Gate 
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
+/**
+ * `name=value` of the cookie that stands for a token: not the token itself, the same on every coordinator and after every restart.
+ * A browser keeps cookies by host, not by port, so another installation's has another name.
+ */
+export const sessionCookie = (token: string): string => {
+  const session = digest(`millrace session ${token}`).toString('hex')
+  return `millrace-${session.slice(0, 8)}=${session.slice(8)}`
+}
+
 /** In constant time, whatever is tried: neither length nor place of the first difference shows. */
-const isOneOf = (accepted: readonly string[], tried: string): boolean => {
+export const isOneOf = (accepted: readonly string[], tried: string): boolean => {
   const given = digest(tried)
   return accepted.map((one) => timingSafeEqual(digest(one), given)).includes(true)
 }

@@ -6,6 +6,7 @@ import { connectedSettings } from '../connect.ts'
 import { hostCoordinator } from '../coordinator-host.ts'
 import { refuseFailures } from '../inject.ts'
 import { untilInterrupted } from '../interrupt.ts'
+import { note } from '../output.ts'
 import { QUEUES_PATH } from '../queues.ts'
 import { startTelemetry } from '../telemetry.ts'
 
@@ -27,6 +28,8 @@ const run = async (): Promise<void> => {
   telemetry.say(
     `coordinator ${id} serves ${host.url}/api/status and the retry queues under ${host.url}${QUEUES_PATH}`,
   )
+  // No log line: that one would be shipped with the others.
+  if (host.loginLink !== undefined) note(`log in with a browser at ${host.loginLink}`)
   try {
     await host.until(interrupted.signal)
   } finally {

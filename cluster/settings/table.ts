@@ -174,9 +174,22 @@ const http = {
     '127.0.0.1',
     'Address it listens on; beyond loopback a login must be set',
   ),
+  httpUrl: setting(
+    'HTTP_URL',
+    optionalHttpAddress,
+    undefined,
+    'Where people reach it, for the links that it tells; needed behind a proxy or another port',
+    { shownDefault: 'of its address and port' },
+  ),
   httpToken: setting('HTTP_TOKEN', text, '', 'Login: sent as `Authorization: Bearer <token>`', {
     hide: hidden,
   }),
+  httpTokenPath: setting(
+    'HTTP_TOKEN_PATH',
+    optionalPath,
+    undefined,
+    'File that holds that token where MILLRACE_HTTP_TOKEN is not set; made with a random one at the first start, which then tells its login link',
+  ),
   httpUser: setting('HTTP_USER', text, '', 'Login: user of basic authentication'),
   httpPassword: setting('HTTP_PASSWORD', text, '', 'Login: password of basic authentication', {
     hide: hidden,

@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage, type ServerResponse } fro
 import { afterEach, describe, expect, test } from 'vitest'
 import type { CoordinatorStatus } from '../../coordinator/coordinator.ts'
 import { type HttpServer, serveHttp } from '../../coordinator/http.ts'
+import { loginLink } from '../../coordinator/login-link.ts'
 
 const calm: CoordinatorStatus = {
   id: 'c',
@@ -127,5 +128,74 @@ describe('who may come in', () => {
       expect(await put(origin)).toBe(403)
       expect(await put(origin, 'GET')).toBe(200)
     }
+  })
+})
+
+describe('the login link', () => {
+  const token = 'a-token-with-+-and-/'
+  const login = { token, user: '', password: '' }
+  const open = async () => {
+    server = await serveHttp({ port: 0, login, home: '/queues' }, () => calm)
+    return server.url
+  }
+  const ask = (address: string, headers: Record<string, string> = {}) =>
+    fetch(address, { headers, redirect: 'manual' })
+
+  test('gives a browser a cookie that opens everything, and leads to the first page', async () => {
+    const url = await open()
+    const reply = await ask(loginLink(url, token))
+    expect(reply.status).toBe(303)
+    expect(reply.headers.get('location')).toBe('/queues')
+    expect(reply.headers.get('referrer-policy')).toBe('no-referrer')
+    const [cookie = '', ...marks] = reply.headers.get('set-cookie')?.split('; ') ?? []
+    expect(marks).toEqual(['Path=/', 'HttpOnly', 'SameSite=Strict'])
+    expect(cookie).not.toContain(token)
+    expect((await ask(`${url}/api/status`, { cookie })).status).toBe(200)
+    expect((await ask(`${url}/api/status`, { cookie: `other=1; ${cookie}; more=2` })).status).toBe(200)
+  })
+
+  test('behind TLS the cookie is for TLS only', async () => {
+    const reply = await ask(loginLink(await open(), token), { 'x-forwarded-proto': 'https' })
+    expect(reply.headers.get('set-cookie')).toMatch(/; Secure$/)
+  })
+
+  test.each(['', '?token=', '?token=a-token', `?token=${encodeURIComponent(`${token}x`)}`, '?Token=a-token'])(
+    'with another token there is none: /login%s',
+    async (query) => {
+      const reply = await ask(`${await open()}/login${query}`)
+      expect(reply.status).toBe(401)
+      expect(reply.headers.get('set-cookie')).toBeNull()
+      // A browser would ask for a name and a password, and there are none.
+      expect(reply.headers.get('www-authenticate')).toBe('Bearer realm="millrace"')
+      expect(await reply.text()).toContain('/login?token=')
+    },
+  )
+
+  test.each(['millrace=1', 'millrace-00000000=00', `token=${token}`, token, ''])(
+    'another cookie opens nothing: %s',
+    async (cookie) => expect((await ask(`${await open()}/api/status`, { cookie })).status).toBe(401),
+  )
+
+  test('one token is one cookie on every coordinator; a new one ends the old', async () => {
+    const cookieOf = async (secret: string) => {
+      server = await serveHttp({ port: 0, login: { ...login, token: secret } }, () => calm)
+      const reply = await ask(loginLink(server.url, secret))
+      await server.close()
+      return reply.headers.get('set-cookie')?.split(';')[0] ?? ''
+    }
+    const [first, again, other] = [await cookieOf('one'), await cookieOf('one'), await cookieOf('two')]
+    expect(again).toBe(first)
+    expect(other.split('=')[0]).not.toBe(first.split('=')[0])
+    expect((await ask(`${await open()}/api/status`, { cookie: first })).status).toBe(401)
+  })
+
+  test('without a token there is no such page', async () => {
+    server = await serveHttp({ port: 0 }, () => calm)
+    expect((await ask(`${server.url}/login?token=`)).status).toBe(404)
+  })
+
+  test('an address that means all of them is told as one to go to', async () => {
+    server = await serveHttp({ port: 0, host: '0.0.0.0', login }, () => calm)
+    expect(server.url).toBe(`http://127.0.0.1:${server.port}`)
   })
 })

@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { on, once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Redis } from 'ioredis'
@@ -32,6 +35,8 @@ interface Process {
   readonly child: ChildProcess
   readonly exited: Promise<number | null>
   lines(): string
+  /** The first group of what it says, once it does. */
+  says(pattern: RegExp): Promise<string>
   status(): Promise<CoordinatorStatus>
 }
 
@@ -56,18 +61,24 @@ const start = (over: Readonly<Record<string, string>> = {}): Process => {
   })
   running.push(child)
   let text = ''
-  const address = Promise.withResolvers<string>()
+  const said = async (pattern: RegExp): Promise<string> => {
+    for (;;) {
+      const [, found] = pattern.exec(text) ?? []
+      if (found !== undefined) return found
+      await once(child.stderr, 'data')
+    }
+  }
   child.stderr.on('data', (chunk: Buffer) => {
     text += chunk.toString()
-    const url = /http:\S+/.exec(text)?.[0]
-    if (url !== undefined) address.resolve(url)
   })
+  const address = said(/(http:\S+)/)
   const exited = once(child, 'exit').then(([code]) => code as number | null)
   return {
     child,
     exited,
     lines: () => text,
-    status: async () => (await fetch(await address.promise)).json() as Promise<CoordinatorStatus>,
+    says: said,
+    status: async () => (await fetch(await address)).json() as Promise<CoordinatorStatus>,
   }
 }
 
@@ -230,5 +241,40 @@ describe('the coordinator as a process', () => {
     const taken = start({ MILLRACE_HTTP_PORT: port })
     expect(await taken.exited).toBe(2)
     expect(taken.lines()).toMatch(/:\d+ cannot be opened/)
+  })
+
+  test('makes its token at the first start and tells a link that logs a browser in; the next start has the same', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-login-'))
+    try {
+      const env = { MILLRACE_HTTP_HOST: '0.0.0.0', MILLRACE_HTTP_TOKEN_PATH: join(folder, 'token') }
+      const cookies: string[] = []
+      for (const one of [start(env), start(env)]) {
+        const link = await one.says(/log in with a browser at (\S+)/)
+        const { status, headers } = await fetch(link, { redirect: 'manual' })
+        expect(status).toBe(303)
+        const [cookie = ''] = headers.get('set-cookie')?.split(';') ?? []
+        const page = (path: string, sent: Record<string, string>) =>
+          fetch(new URL(path, link), { headers: sent })
+        expect((await page(headers.get('location') ?? '', { cookie })).status).toBe(200)
+        expect((await page('/api/status', {})).status).toBe(401)
+        cookies.push(cookie)
+      }
+      expect(new Set(cookies).size).toBe(1)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('behind a proxy it tells the address that people use', async () => {
+    const one = start({ MILLRACE_HTTP_URL: 'https://mill.example/' })
+    expect(await one.says(/serves (\S+)/)).toBe('https://mill.example/api/status')
+  })
+
+  test('a token that is set is told to nobody', async () => {
+    const one = start({ MILLRACE_HTTP_TOKEN: 'a-token-that-is-set' })
+    await one.says(/serves (\S+)/)
+    one.child.kill('SIGTERM')
+    expect(await one.exited).toBe(0)
+    expect(one.lines()).not.toMatch(/a-token-that-is-set|\/login/)
   })
 })

@@ -57,8 +57,20 @@ const keepCompiled = () => {
   if (directory !== undefined) process.env.NODE_COMPILE_CACHE ||= dirname(directory)
 }
 
+/**
+ * The first process of a container has no default: a signal that nobody listens to is lost, and the container would be killed in
+ * the end. So whoever has begun to drain decides, and before that we end as any process would.
+ */
+const endBySignal = () => {
+  for (const name of ['SIGTERM', 'SIGINT'])
+    process.on(name, () => {
+      if (process.listenerCount(name) === 1) process.exit(128 + constants.signals[name])
+    })
+}
+
 const runHere = async () => {
   keepCompiled()
+  if (process.pid === 1) endBySignal()
   if (process.channel) {
     process.once('disconnect', terminate)
     process.channel.unref()

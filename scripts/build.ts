@@ -13,6 +13,8 @@ const config = join(project, 'scripts/tsconfig.build.json')
 /** Sources that people read: `millrace init` starts from them. */
 const SOURCES = ['pipelines/*/*.ts', 'cli/init/template/*.ts']
 const NO_SOURCE = /^pipelines\/(api|testing)\//
+/** Of the deployment a package needs what its own commands start, and what people import: not what builds or runs an image. */
+const DEPLOYMENT = /^deploy\/(?!local\/|opensearch\/)/
 /** Stands where it is, in a clone and in the package alike. */
 const LAUNCHER = 'cli/millrace.mjs'
 
@@ -32,7 +34,8 @@ export const companions = (): readonly string[] => {
     { cwd: project },
   )
   const sources = globSync([...SOURCES], { cwd: project }).filter((path) => !NO_SOURCE.test(path))
-  return [...files.filter((path) => !path.endsWith('.ts') && path !== LAUNCHER), ...sources].sort()
+  const beside = files.filter((path) => !path.endsWith('.ts') && path !== LAUNCHER && !DEPLOYMENT.test(path))
+  return [...beside, ...sources].sort()
 }
 
 /** @throws Error with what the compiler said */

@@ -61,6 +61,11 @@ export const grounds = [
     ensure: ensureServices,
     atOnce: 4,
   },
+  {
+    name: 'tests with the tools of image, compose and workflows',
+    helpers: ['deploy-tools.ts'],
+    ensure: async () => runInstaller('test/support/deploy-tools.ts'),
+  },
 ]
 
 /** Whether a test file comes to one of these helpers of test/support, over other helpers if need be. */

@@ -4,6 +4,7 @@ import { code, files, importsOf, isProduction, textOf } from './tree.ts'
 
 const folders = [
   '.ci',
+  '.github',
   'audit',
   'bench',
   'cli',
@@ -22,6 +23,8 @@ const folders = [
   'workers',
 ]
 const atTop = [
+  '.dockerignore',
+  '.env.example',
   '.gitignore',
   '.npmrc',
   'CHANGELOG.md',
@@ -29,6 +32,7 @@ const atTop = [
   'LICENSE',
   'README.md',
   'biome.json',
+  'docker-compose.yml',
   'package-lock.json',
   'package.json',
   'tsconfig.json',

@@ -16,10 +16,13 @@ test('what the code finds beside itself is shipped with it: scripts, settings of
       'pipelines/user-login/pipeline.ts',
     ]),
   )
-  const needed = files.filter((path) => isProduction(path) || path.startsWith('deploy/'))
+  const needed = files.filter((path) => isProduction(path) || /^deploy\/(local|opensearch)\//.test(path))
   const beside = needed.filter((path) => !path.endsWith('.ts') && path !== 'cli/millrace.mjs')
   expect(shipped).toEqual(expect.arrayContaining(beside))
 })
+
+test('what builds and runs an image is no part of the package', () =>
+  expect(companions().filter((path) => /^(deploy\/(?!local\/|opensearch\/)|tools\/)/.test(path))).toEqual([]))
 
 test('no test, page, example or code of the threads comes as a source', () => {
   const sources = companions().filter((path) => path.endsWith('.ts'))

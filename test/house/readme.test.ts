@@ -1,10 +1,10 @@
 /** What the pages tell people to type works: every command of their shell blocks parses, the cheap ones run, the example too. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { entries } from '../../cli/commands.ts'
 import { millrace } from '../cli/millrace.ts'
+import { parse } from './call.ts'
 import { files, root, textOf } from './tree.ts'
 
 const MOST_LINES = 150
@@ -56,29 +56,6 @@ const callIn = (line: string): { readonly npm: boolean; readonly words: readonly
 }
 
 const scripts = Object.keys((JSON.parse(textOf('package.json')) as { scripts: object }).scripts)
-
-/** @throws where commander would refuse it */
-const parse = async (words: readonly string[]): Promise<void> => {
-  const [name, ...rest] = words
-  const entry = entries.find((one) => one.name === name)
-  if (entry === undefined) throw new Error(`no command ${name}`)
-  let command: Command = (await entry.load()).exitOverride()
-  let left = rest
-  while (command.commands.length > 0 && left[0] !== undefined && !left[0].startsWith('-')) {
-    const sub = command.commands.find((one) => one.name() === left[0])
-    if (sub === undefined) throw new Error(`${command.name()} has no command ${left[0]}`)
-    command = sub.exitOverride()
-    left = left.slice(1)
-  }
-  const { operands, unknown } = command.configureOutput({ writeErr: () => undefined }).parseOptions([...left])
-  if (unknown.some((word) => word !== '--help'))
-    throw new Error(`${command.name()} knows no ${unknown.join(' ')}`)
-  if (operands.length > command.registeredArguments.length)
-    throw new Error(`too many words: ${operands.join(' ')}`)
-  const needed = command.registeredArguments.filter(({ required }) => required).length
-  if (operands.length < needed && !unknown.includes('--help'))
-    throw new Error(`${command.name()} needs more words`)
-}
 
 /** `npm run demo -- ...` calls `millrace demo ...`. */
 const parseNpm = async ([verb, ...words]: readonly string[]): Promise<void> => {

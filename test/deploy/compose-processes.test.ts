@@ -10,16 +10,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { AuditReport } from '../../audit/report.ts'
+import { run } from '../../cli/services/run.ts'
 import { messageOf } from '../../cluster/errors.ts'
 import { parseDuration } from '../../cluster/settings.ts'
 import type { CoordinatorStatus } from '../../coordinator/coordinator.ts'
+import { root } from '../house/tree.ts'
 import { clean, Running, until } from '../support/cluster.ts'
 import { ensureTool } from '../support/deploy-tools.ts'
 import { freePort } from '../support/redis.ts'
 import { startOwnKafka, startOwnRedis } from '../support/services.ts'
-import { understood } from './awaited.ts'
 import { load, type Project } from './compose-file.ts'
-import { environment } from './dockerfile.ts'
+import { environment, execForm } from './dockerfile.ts'
 
 const WORKERS = 4
 let stack: AsyncDisposableStack
@@ -30,9 +31,13 @@ let project: Project
 let here: readonly (readonly [string, string])[]
 let own: Readonly<Record<string, string>>
 
-/** Answers whatever traces are sent to it. */
+/** What was sent there. */
+const traces = { requests: 0 }
+
+/** Stands for Jaeger: takes whatever is sent to it. */
 const startCollector = async (): Promise<string> => {
   const server = createServer((request, response) => {
+    if (request.method === 'POST' && request.url === '/v1/traces') traces.requests++
     request
       .resume()
       .on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'))
@@ -78,7 +83,7 @@ const environmentOf = (name: string): Readonly<Record<string, string>> => {
     key,
     here.reduce((text, [there, place]) => text.replace(there, place), value),
   ])
-  return understood(Object.fromEntries(moved) as Record<string, string>)
+  return Object.fromEntries(moved) as Record<string, string>
 }
 
 /** A container of the service, with another command where one is given: `docker compose run`. */
@@ -93,6 +98,26 @@ const logIn = async (coordinator: Running): Promise<(path: string) => Promise<Re
   const { headers } = await fetch(link, { redirect: 'manual' })
   const cookie = headers.get('set-cookie')?.split(';')[0] ?? ''
   return (path) => fetch(new URL(path, link), { headers: { cookie } })
+}
+
+interface Target {
+  readonly targets: readonly [string]
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** As Prometheus finds them, and as Docker asks each of them whether it is well. */
+const allAreSeen = async (get: (path: string) => Promise<Response>): Promise<void> => {
+  const found = (await (await get('/sd/prometheus')).json()) as readonly Target[]
+  const roles = found.map(({ labels }) => labels.millrace_role).sort()
+  expect(roles).toEqual(['coordinator', ...Array.from({ length: WORKERS }, () => 'worker')])
+  for (const { targets } of found) {
+    const [target] = targets
+    expect(await (await fetch(`http://${target}/metrics`)).text()).toMatch(/^millrace_/m)
+    const [, script = '', ...path] = execForm('HEALTHCHECK')
+    const env = { MILLRACE_METRICS_PORT: target.split(':')[1] ?? '' }
+    const check = await run(process.execPath, [script.replace(/^\/app/, root), ...path], { env })
+    expect(check, target).toMatchObject({ code: 0 })
+  }
 }
 
 test('four workers share the slots, one leaves in good order, and the audit is clean', {
@@ -119,8 +144,11 @@ test('four workers share the slots, one leaves in good order, and the audit is c
   // Nobody gave them names: each has leased its own.
   expect(new Set((await status()).workers.map(({ worker }) => worker)).size).toBe(WORKERS)
 
+  await allAreSeen(get)
+
   const doneBy = async () =>
     (await status()).workers.map(({ owned }) => owned.reduce((sum, { counters }) => sum + counters.done, 0))
+  await waitFor('traces have come', async () => traces.requests > 0)
   await waitFor('all four have worked', async () => (await doneBy()).every((done) => done > 200))
 
   const grace = parseDuration(project.services.worker?.stop_grace_period ?? '0s')

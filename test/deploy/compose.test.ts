@@ -12,9 +12,9 @@ import { entries } from '../../cli/commands.ts'
 import { run } from '../../cli/services/run.ts'
 import { parseDuration, readSettings } from '../../cluster/settings.ts'
 import { root, textOf } from '../house/tree.ts'
-import { missingFolders, understood, unknownSettings } from './awaited.ts'
 import { composeFile, load, ours, type Project, type Service } from './compose-file.ts'
 import { environment, execForm } from './dockerfile.ts'
+import { missingFolders, unknownSettings } from './names.ts'
 
 const PROFILES = ['observability', 'search', 'tools']
 let plain: Project
@@ -150,7 +150,7 @@ describe('what can be reached', () => {
     expect(ports).toEqual([
       expect.objectContaining({ published: '9999', target: 8400, host_ip: '127.0.0.1' }),
     ])
-    const settings = readSettings(understood(environment))
+    const settings = readSettings(environment)
     expect(settings).toMatchObject({
       httpPort: 8400,
       httpHost: '0.0.0.0',
@@ -208,7 +208,7 @@ describe('what runs', () => {
           name,
         ).toContain(command?.[0])
       expect(unknownSettings(Object.keys({ ...environment, ...own })), name).toEqual([])
-      expect(() => readSettings(understood({ ...environment, ...own })), name).not.toThrow()
+      expect(() => readSettings({ ...environment, ...own }), name).not.toThrow()
     }
   })
 

@@ -10,7 +10,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { entries } from '../../cli/commands.ts'
 import { run } from '../../cli/services/run.ts'
 import { files, isProduction, root, textOf } from '../house/tree.ts'
-import { understood, unknownSettings } from './awaited.ts'
 import {
   copies,
   copyImage,
@@ -21,6 +20,7 @@ import {
   stages,
   textsOf,
 } from './dockerfile.ts'
+import { unknownSettings } from './names.ts'
 
 interface Lock {
   readonly packages: Readonly<
@@ -137,7 +137,7 @@ describe('the program, from exactly those files and packages', () => {
   let folder: string
   const [, ...args] = execForm('ENTRYPOINT')
   const words = () => args.map((word) => word.replace(/^\/app\//, `${folder}/`))
-  const env = understood(environment)
+  const env = environment
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(MILLRACE|NODE|npm)_/.test(name)),
   )

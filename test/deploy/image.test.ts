@@ -156,7 +156,10 @@ describe('the program, from exactly those files and packages', () => {
     const install = textsOf('RUN', stages[0])
       .join()
       .replace(/ && mkdir \/.*$/, '')
-    const ran = await run('sh', ['-c', install], { cwd: folder, env: { NODE_ENV: '' } })
+    const ran = await run('sh', ['-c', install], {
+      cwd: folder,
+      env: { NODE_ENV: '', npm_config_prefer_offline: 'true' },
+    })
     expect(ran.code, ran.stderr).toBe(0)
     copyImage(folder)
   }, 300_000)

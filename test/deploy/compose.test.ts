@@ -1,11 +1,12 @@
 /** What docker-compose.yml promises, on the project that Compose's own loader makes of it. */
 
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { entries } from '../../cli/commands.ts'
@@ -14,7 +15,7 @@ import { parseDuration, readSettings } from '../../cluster/settings.ts'
 import { root, textOf } from '../house/tree.ts'
 import { composeFile, load, ours, type Project, type Service } from './compose-file.ts'
 import { environment, execForm } from './dockerfile.ts'
-import { missingFolders, unknownSettings } from './names.ts'
+import { unknownSettings } from './names.ts'
 
 const PROFILES = ['observability', 'search', 'tools']
 let plain: Project
@@ -76,11 +77,13 @@ describe('scaling', () => {
   test('one container is one worker process, on the port of the image; Prometheus asks the coordinator who is there', () => {
     expect(service('worker')).toMatchObject({ command: ['worker'], environment: { MILLRACE_PROCESSES: '1' } })
     expect(environment.MILLRACE_METRICS_PORT).toMatch(/^\d+$/)
-    const config = textOf('deploy/compose/prometheus.yml')
+    const config = textOf('deploy/prometheus/prometheus.yml')
     expect(config).toContain('url: http://coordinator:8400/sd/prometheus')
-    expect(config).not.toContain('static_configs')
-    const token = service('coordinator').environment?.MILLRACE_HTTP_TOKEN_PATH
-    expect(config).toContain(`credentials_file: ${token}`)
+    expect(config).not.toMatch(/^[^#]*static_configs/m)
+    // The file that the coordinator makes, where Prometheus sees the volume.
+    const seenAt = service('prometheus').volumes?.find(({ source }) => source === 'login')?.target
+    const name = basename(service('coordinator').environment?.MILLRACE_HTTP_TOKEN_PATH ?? '')
+    expect(config).toContain(`credentials_file: ${seenAt}/${name}`)
   })
 
   test('there are at least as many partitions as the page scales to', () =>
@@ -154,7 +157,7 @@ describe('what can be reached', () => {
     expect(settings).toMatchObject({
       httpPort: 8400,
       httpHost: '0.0.0.0',
-      httpTokenPath: '/var/lib/millrace/token',
+      httpTokenPath: '/var/lib/millrace/http-token',
     })
   })
 
@@ -221,7 +224,8 @@ describe('what runs', () => {
     const mounted = services.flatMap(([, { volumes = [] }]) =>
       volumes.filter(({ type }) => type === 'bind').map(({ source }) => relative(root, source)),
     )
-    expect(missingFolders([...new Set(mounted)])).toEqual([])
+    expect(mounted.filter((path) => !existsSync(join(root, path)))).toEqual([])
+    expect(new Set(mounted)).toContain('deploy/prometheus')
     for (const name of ['coordinator', 'worker', 'topics', 'generator', 'sink'])
       expect(service(name).volumes, name).toContainEqual(
         expect.objectContaining({
@@ -231,6 +235,16 @@ describe('what runs', () => {
         }),
       )
   })
+})
+
+test('Grafana finds the dashboards and Prometheus where its provisioning says', () => {
+  const provisioning = ['dashboards/millrace.yml', 'datasources/prometheus.yml'].map((path) =>
+    textOf(`deploy/grafana/provisioning/${path}`),
+  )
+  const { volumes = [] } = service('grafana')
+  const at = volumes.find(({ source }) => source.endsWith('grafana/dashboards'))?.target
+  expect(provisioning[0]).toContain(`path: ${at}`)
+  expect(provisioning[1]).toContain('url: http://prometheus:9090')
 })
 
 describe('the variables', () => {

@@ -4,6 +4,7 @@ import { Partitioners } from 'kafkajs'
 import type { EventBus } from '../cluster/events.ts'
 import { kafkaClient } from '../cluster/kafka/client.ts'
 import type { Names } from '../cluster/protocol/names.ts'
+import { redisTls } from '../cluster/redis/client.ts'
 import { consumeRetries, queuePlace, retryQueue } from '../cluster/redis/retry-queue.ts'
 import type { Settings } from '../cluster/settings.ts'
 import type { RetryParts } from '../workers/retries/retries.ts'
@@ -38,7 +39,7 @@ export const connectRetries = async (
       queue,
       producer,
       returns,
-      consume: (run) => consumeRetries({ url, place, concurrency, run, events }),
+      consume: (run) => consumeRetries({ url, ...redisTls(settings), place, concurrency, run, events }),
     },
     close: async () => {
       await Promise.all([producer.disconnect(), returns.connections.close()])

@@ -63,16 +63,35 @@ const readOne = (entry: Setting<unknown>, env: Environment): unknown => {
 }
 
 const refuseContradictions = (settings: Settings): void => {
+  const fault = tlsFault(settings) ?? saslFault(settings)
+  if (fault !== undefined) throw new MillraceError('settings', fault)
+}
+
+const tlsFault = (settings: Settings): string | undefined => {
   const { kafkaTls, kafkaTlsCa, kafkaTlsCert, kafkaTlsKey } = settings
-  const refuse = (detail: string) => {
-    throw new MillraceError('settings', detail)
-  }
+  const { redisUrl, redisTlsCa, redisTlsCert, redisTlsKey } = settings
   if ((kafkaTlsCert === undefined) !== (kafkaTlsKey === undefined))
-    refuse('MILLRACE_KAFKA_TLS_CERT and MILLRACE_KAFKA_TLS_KEY belong together; only one is set')
+    return 'MILLRACE_KAFKA_TLS_CERT and MILLRACE_KAFKA_TLS_KEY belong together; only one is set'
   if (!kafkaTls && (kafkaTlsCa ?? kafkaTlsCert) !== undefined)
-    refuse('a MILLRACE_KAFKA_TLS_* file is set, but MILLRACE_KAFKA_TLS is not true')
-  if (settings.kafkaSaslMechanism !== 'none' && settings.kafkaSaslUsername === '')
-    refuse(`MILLRACE_KAFKA_SASL_MECHANISM is ${settings.kafkaSaslMechanism}, but no user name is set`)
+    return 'a MILLRACE_KAFKA_TLS_* file is set, but MILLRACE_KAFKA_TLS is not true'
+  if ((redisTlsCert === undefined) !== (redisTlsKey === undefined))
+    return 'MILLRACE_REDIS_TLS_CERT and MILLRACE_REDIS_TLS_KEY belong together; only one is set'
+  if (!redisUrl.startsWith('rediss:') && (redisTlsCa ?? redisTlsCert) !== undefined)
+    return 'a MILLRACE_REDIS_TLS_* file is set, but MILLRACE_REDIS_URL does not begin with rediss://'
+  return undefined
+}
+
+const saslFault = (settings: Settings): string | undefined => {
+  const { kafkaSaslMechanism: mechanism, kafkaSaslUsername, kafkaOauthModule } = settings
+  if (mechanism !== 'oauthbearer' && kafkaOauthModule !== undefined)
+    return `MILLRACE_KAFKA_OAUTH_MODULE is set, but MILLRACE_KAFKA_SASL_MECHANISM is ${mechanism}`
+  if (mechanism === 'oauthbearer')
+    return kafkaOauthModule === undefined
+      ? 'MILLRACE_KAFKA_SASL_MECHANISM is oauthbearer, but MILLRACE_KAFKA_OAUTH_MODULE names no module'
+      : undefined
+  return mechanism !== 'none' && kafkaSaslUsername === ''
+    ? `MILLRACE_KAFKA_SASL_MECHANISM is ${mechanism}, but no user name is set`
+    : undefined
 }
 
 export interface ExplainedSetting {

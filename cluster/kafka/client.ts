@@ -2,13 +2,15 @@
  * kafkajs clients from the settings. Their own log lines are noise to an operator (each is reported again as an error
  * with a remedy), so they show at log level `debug` only.
  */
-import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
-import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs'
+import { Kafka, type KafkaConfig, logLevel, type Mechanism, type SASLOptions } from 'kafkajs'
 import { MillraceError, messageOf } from '../errors.ts'
 import type { Settings } from '../settings.ts'
+import { tlsFiles } from '../tls.ts'
 import { kafkaErrors } from './admin-failures.ts'
-import { asMillraceError, isAuthenticationFailure, pause } from './failures.ts'
+import { asMillraceError, isAuthenticationFailure, ownError, pause } from './failures.ts'
+import { isClosed, listenerMismatch, wantsLogin } from './listener.ts'
+import { oauthMechanism } from './oauth.ts'
 
 /** `input` holds the input topic, `home` everything that Millrace writes; mostly they are one cluster. */
 export type Which = 'input' | 'home'
@@ -40,27 +42,16 @@ export const kafkaConfig = (settings: Settings, which: Which): KafkaConfig => {
 export const kafkaClient = (settings: Settings, which: Which): Kafka =>
   new Kafka(kafkaConfig(settings, which))
 
-const tlsOf = (settings: Settings): ConnectionOptions => {
-  const { kafkaTlsCa, kafkaTlsCert, kafkaTlsKey } = settings
-  return {
-    ...(kafkaTlsCa === undefined ? {} : { ca: [fileOf('KAFKA_TLS_CA', kafkaTlsCa)] }),
-    ...(kafkaTlsCert === undefined ? {} : { cert: fileOf('KAFKA_TLS_CERT', kafkaTlsCert) }),
-    ...(kafkaTlsKey === undefined ? {} : { key: fileOf('KAFKA_TLS_KEY', kafkaTlsKey) }),
-  }
-}
+const tlsOf = ({ kafkaTlsCa: ca, kafkaTlsCert: cert, kafkaTlsKey: key }: Settings): ConnectionOptions =>
+  tlsFiles('KAFKA', { ca, cert, key })
 
-const fileOf = (setting: string, path: string): string => {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new MillraceError('settings', `the file of MILLRACE_${setting} cannot be read: ${path}`, { cause })
-  }
-}
-
-const saslOf = (settings: Settings): SASLOptions | undefined => {
+const saslOf = (settings: Settings): SASLOptions | Mechanism | undefined => {
   const login = { username: settings.kafkaSaslUsername, password: settings.kafkaSaslPassword }
   const mechanism = settings.kafkaSaslMechanism
-  return mechanism === 'none' ? undefined : { mechanism, ...login }
+  if (mechanism === 'none') return undefined
+  if (mechanism === 'oauthbearer') return oauthMechanism(settings.kafkaOauthModule ?? '')
+  const options: SASLOptions = { mechanism, ...login }
+  return options
 }
 
 /** What waiting cannot mend: the certificate of either side, and a listener that wants another SASL mechanism or none. */
@@ -78,33 +69,72 @@ export interface Waiting {
  * @throws MillraceError `kafka-auth` at once where credentials or certificates are refused; `kafka-unreachable` after startTimeout
  */
 export const awaitKafka = async (settings: Settings, which: Which, options: Waiting = {}): Promise<void> => {
+  const config = kafkaConfig(settings, which)
   const brokers = brokersOf(settings, which)
-  const admin = new Kafka({ ...kafkaConfig(settings, which), retry: { retries: 0 } }).admin()
   const deadline = performance.now() + settings.startTimeout
   let told = ''
-  for (;;) {
-    try {
-      await admin.connect()
-      await admin.disconnect()
-      return
-    } catch (error) {
-      const why = messageOf(error)
-      if (isAuthenticationFailure(error) || kafkaErrors(error).some((type) => saslFault.includes(type)))
-        throw refusedCredentials(brokers, why, error)
-      if (certificateFault.test(why)) throw refusedCertificate(brokers, why, error)
-      if (options.signal?.aborted || performance.now() >= deadline) throw asMillraceError(error, brokers)
-      if (why !== told) options.waiting?.(`Kafka at ${brokers.join(', ')}`, why)
-      told = why
-      await pause(300, options.signal)
-    }
+  for (let closed = 0; ; ) {
+    const look = await lookAt(config)
+    if (look === undefined) return
+    const why = messageOf(look.error)
+    if (isClosed(why)) closed++
+    const hopeless =
+      hopelessness(brokers, look.error) ?? (isClosed(why) && (await mismatch(config, look, closed)))
+    if (hopeless) throw hopeless
+    if (options.signal?.aborted || performance.now() >= deadline) throw asMillraceError(look.error, brokers)
+    if (why !== told) options.waiting?.(`Kafka at ${brokers.join(', ')}`, why)
+    told = why
+    await pause(300, options.signal)
   }
+}
+
+interface Refused {
+  readonly error: unknown
+  /** It answered the greeting, which needs no login. */
+  readonly greeted: boolean
+}
+
+/** Undefined where all is well. A broker answers the greeting of a client without a login, and nothing else. */
+const lookAt = async (config: KafkaConfig): Promise<Refused | undefined> => {
+  const admin = new Kafka({ ...config, retry: { retries: 0 } }).admin()
+  let greeted = false
+  try {
+    await admin.connect()
+    greeted = true
+    await admin.describeCluster()
+    return undefined
+  } catch (error) {
+    return { error, greeted }
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** What waiting cannot mend. */
+const hopelessness = (brokers: readonly string[], error: unknown): MillraceError | undefined => {
+  const why = messageOf(error)
+  const own = ownError(error)
+  if (own !== undefined) return own
+  if (isAuthenticationFailure(error) || kafkaErrors(error).some((type) => saslFault.includes(type)))
+    return refusedCredentials(brokers, why, error)
+  return certificateFault.test(why) ? refusedCertificate(brokers, why, error) : undefined
+}
+
+/** Closed once by a broker that just ends, closed again by one that wants something else. */
+const mismatch = async (
+  config: KafkaConfig,
+  { greeted }: Refused,
+  closed: number,
+): Promise<MillraceError | undefined> => {
+  if (!greeted) return listenerMismatch(config)
+  return config.sasl === undefined && closed > 1 ? wantsLogin(String(config.brokers)) : undefined
 }
 
 const refusedCredentials = (brokers: readonly string[], why: string, cause: unknown): MillraceError =>
   new MillraceError('kafka-auth', `Kafka at ${brokers.join(', ')} refuses the credentials: ${why}`, { cause })
 
 const refusedCertificate = (brokers: readonly string[], why: string, cause: unknown): MillraceError =>
-  new MillraceError('kafka-auth', `no trusted TLS with ${brokers.join(', ')}: ${why}`, {
+  new MillraceError('kafka-auth', `no trusted TLS with ${brokers.join(', ')}: ${why.split(';')[0]}`, {
     remedy: 'check MILLRACE_KAFKA_TLS and MILLRACE_KAFKA_TLS_CA',
     cause,
   })

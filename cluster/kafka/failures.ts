@@ -8,12 +8,20 @@ const nameOf = (error: unknown): string => (error instanceof Error ? error.name 
 
 export const isAuthenticationFailure = (error: unknown): boolean => {
   if (authentication.has(nameOf(error))) return true
+  if (error instanceof MillraceError) return error.code === 'kafka-auth' || error.code === 'settings'
   return error instanceof Error && error.cause !== undefined && isAuthenticationFailure(error.cause)
+}
+
+/** Thrown by our own code inside kafkajs, which may have wrapped it. */
+export const ownError = (error: unknown): MillraceError | undefined => {
+  if (error instanceof MillraceError) return error
+  return error instanceof Error && error.cause !== undefined ? ownError(error.cause) : undefined
 }
 
 /** One line for people; kafkajs's own text names the broker's address. */
 export const asMillraceError = (error: unknown, brokers: readonly string[]): MillraceError => {
-  if (error instanceof MillraceError) return error
+  const own = ownError(error)
+  if (own !== undefined) return own
   if (isAuthenticationFailure(error))
     return new MillraceError('kafka-auth', `Kafka at ${brokers.join(', ')} refuses the credentials`, {
       cause: error,

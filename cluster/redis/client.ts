@@ -8,6 +8,7 @@ import { sleep, systemClock } from '../actor/clock.ts'
 import { MillraceError, messageOf } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import type { Settings } from '../settings.ts'
+import { tlsFiles } from '../tls.ts'
 
 export interface RedisStart {
   readonly events?: EventBus
@@ -26,18 +27,25 @@ const always = {
   maxRetriesPerRequest: 0,
 } satisfies RedisOptions
 
+/** What `rediss://` trusts and shows; nothing where the address speaks no TLS. */
+export const redisTls = (settings: Settings): Pick<RedisOptions, 'tls'> => {
+  const { redisUrl, redisTlsCa: ca, redisTlsCert: cert, redisTlsKey: key } = settings
+  return redisUrl.startsWith('rediss:') ? { tls: tlsFiles('REDIS', { ca, cert, key }) } : {}
+}
+
 /**
  * A client that is connected, allowed in, and will not evict.
  * @throws MillraceError `redis-auth` and `redis-policy` at once, `redis-unreachable` after startTimeout
  */
 export const connectRedis = async (settings: Settings, start: RedisStart = {}): Promise<Redis> => {
   const address = addressOf(settings.redisUrl)
+  const tls = redisTls(settings)
   const deadline = systemClock.now() + settings.startTimeout
   let told = ''
   for (;;) {
     const left = Math.max(RETRY_MS, Math.ceil(deadline - systemClock.now()))
     const patience = AbortSignal.any([AbortSignal.timeout(left), ...(start.signal ? [start.signal] : [])])
-    const outcome = await tryConnect(settings.redisUrl, address, patience)
+    const outcome = await tryConnect({ url: settings.redisUrl, address, tls }, patience)
     if (outcome instanceof Redis) return outcome
     if (start.signal?.aborted || systemClock.now() >= deadline) throw unreachable(address, outcome)
     if (outcome !== told) start.events?.emit('waiting', { for: `Redis at ${address}`, detail: outcome })
@@ -47,11 +55,15 @@ export const connectRedis = async (settings: Settings, start: RedisStart = {}): 
 }
 
 /** The client, or why waiting may help. */
-const tryConnect = async (url: string, address: string, patience: AbortSignal): Promise<Redis | string> => {
+const tryConnect = async (
+  { url, address, tls }: { url: string; address: string; tls: Pick<RedisOptions, 'tls'> },
+  patience: AbortSignal,
+): Promise<Redis | string> => {
   let connected = false
   let fault = ''
   const redis = new Redis(url, {
     ...always,
+    ...tls,
     retryStrategy: (times) => (connected ? Math.min(1000, 50 * 2 ** times) : null),
   })
   redis.on('error', (error) => {

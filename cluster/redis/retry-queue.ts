@@ -6,7 +6,7 @@
  * twice is `failed` without its processor hearing of it; `close` never ends while Redis is away, so it has a deadline here.
  */
 import { DelayedError, type Job, type JobsOptions, Queue, UnrecoverableError, Worker } from 'bullmq'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import { messageOf } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import { pause } from '../kafka/failures.ts'
@@ -132,6 +132,7 @@ class RunFailed extends Error {
 
 export interface ConsumeOptions {
   readonly url: string
+  readonly tls?: RedisOptions['tls']
   readonly place: QueuePlace
   /** Jobs taken at a time. */
   readonly concurrency: number
@@ -147,10 +148,11 @@ const RECONNECT_MS = 1000
 const CLOSE_MS = 1000
 
 export const consumeRetries = (options: ConsumeOptions): RetryConsumer => {
-  const { url, place, concurrency, events, lockMs = LOCK_MS } = options
+  const { url, tls, place, concurrency, events, lockMs = LOCK_MS } = options
   let ended = false
   // Its blocking twin takes over these options: commands wait for Redis, and none of them waits for ever once it has ended.
   const redis = new Redis(url, {
+    ...(tls && { tls }),
     maxRetriesPerRequest: null,
     retryStrategy: () => (ended ? null : RECONNECT_MS),
   })

@@ -138,6 +138,10 @@ describe('readSettings', () => {
     [{ MILLRACE_KAFKA_TLS: 'true', MILLRACE_KAFKA_TLS_CERT: 'c.pem' }, 'belong together'],
     [{ MILLRACE_KAFKA_TLS_CA: 'ca.pem' }, 'MILLRACE_KAFKA_TLS is not true'],
     [{ MILLRACE_KAFKA_SASL_MECHANISM: 'plain' }, 'no user name is set'],
+    [{ MILLRACE_KAFKA_SASL_MECHANISM: 'oauthbearer' }, 'MILLRACE_KAFKA_OAUTH_MODULE names no module'],
+    [{ MILLRACE_KAFKA_OAUTH_MODULE: 't.mjs' }, 'MILLRACE_KAFKA_SASL_MECHANISM is none'],
+    [{ MILLRACE_REDIS_URL: 'rediss://h', MILLRACE_REDIS_TLS_KEY: 'k.pem' }, 'belong together'],
+    [{ MILLRACE_REDIS_URL: 'redis://h', MILLRACE_REDIS_TLS_CA: 'ca.pem' }, 'does not begin with rediss://'],
   ])('settings that contradict each other are refused: %j', (env, reason) =>
     expect(refusal(env).message).toContain(reason),
   )

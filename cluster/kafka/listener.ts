@@ -1,0 +1,71 @@
+/**
+ * Why a broker closes the connection without a word: it speaks TLS where the client does not, or the other way round, or wants a
+ * login first. A port that only forwards to a broker which is not up yet looks the same, so the other way is tried before it is said.
+ */
+import { connect } from 'node:tls'
+import { Kafka, type KafkaConfig, logLevel } from 'kafkajs'
+import { MillraceError } from '../errors.ts'
+import { pause } from './failures.ts'
+
+const PATIENCE_MS = 3000
+
+export const isClosed = (why: string): boolean =>
+  /closed connection|disconnected before secure|ECONNRESET|EPIPE/i.test(why)
+
+/** What is set wrongly; undefined where the other way is not answered either. */
+export const listenerMismatch = async ({ ssl, brokers }: KafkaConfig): Promise<MillraceError | undefined> => {
+  const [address = ''] = Array.isArray(brokers) ? brokers : []
+  if (ssl)
+    return (await answersPlainly(address))
+      ? wrong(address, 'speaks no TLS', 'unset MILLRACE_KAFKA_TLS')
+      : undefined
+  return (await answersTls(address)) ? wrong(address, 'speaks TLS', 'set MILLRACE_KAFKA_TLS=true') : undefined
+}
+
+export const wantsLogin = (address: string): MillraceError =>
+  wrong(
+    address,
+    'closes the connection of a client without a login',
+    'set MILLRACE_KAFKA_SASL_MECHANISM and its login',
+  )
+
+const wrong = (address: string, what: string, todo: string): MillraceError =>
+  new MillraceError('kafka-auth', `the listener at ${address} ${what}`, {
+    remedy: `${todo}, or name another port`,
+  })
+
+/** The handshake alone; nothing is sent, so nothing is trusted. */
+const answersTls = async (address: string): Promise<boolean> => {
+  const at = address.lastIndexOf(':')
+  const socket = connect({
+    host: address.slice(0, at),
+    port: Number(address.slice(at + 1)),
+    rejectUnauthorized: false,
+  })
+  const over = new AbortController()
+  const answered = new Promise<boolean>((resolve) => {
+    socket.once('secureConnect', () => resolve(true))
+    socket.once('error', () => resolve(false))
+    socket.once('close', () => resolve(false))
+  })
+  try {
+    return await Promise.race([answered, pause(PATIENCE_MS, over.signal).then(() => false)])
+  } finally {
+    over.abort()
+    socket.destroy()
+  }
+}
+
+/** Asks for the broker's versions, which needs no login. */
+const answersPlainly = async (address: string): Promise<boolean> => {
+  const quiet = { logLevel: logLevel.NOTHING, retry: { retries: 0 }, connectionTimeout: PATIENCE_MS }
+  const admin = new Kafka({ ...quiet, clientId: 'millrace', brokers: [address] }).admin()
+  try {
+    await admin.connect()
+    return true
+  } catch {
+    return false
+  } finally {
+    await admin.disconnect()
+  }
+}

@@ -10,6 +10,7 @@ import { kafkaPlanLog } from '../cluster/kafka/plan-log.ts'
 import type { Topology } from '../cluster/kafka/topology.ts'
 import { TransactionWriter } from '../cluster/kafka/writer.ts'
 import { clusterTopic, coordinatorTransactionalId } from '../cluster/protocol/names.ts'
+import { requireAccess } from '../cluster/redis/access.ts'
 import { closeRedis, connectRedis } from '../cluster/redis/client.ts'
 import { type Keys, keysOf } from '../cluster/redis/keys.ts'
 import { redisLeases } from '../cluster/redis/lease.ts'
@@ -59,6 +60,7 @@ export const hostCoordinator = async (
   const httpToken = await httpTokenOf(settings)
   const redis = begun.adopt(await connectRedis(settings, { events, ...(signal && { signal }) }), closeRedis)
   const keys = keysOf(settings.clusterId)
+  await requireAccess(redis, settings.clusterId)
   await ensureTopic(settings)
   const topology = begun.adopt(await connectTopology(settings, 'home'), ({ connections }) =>
     connections.close(),

@@ -9,6 +9,7 @@ import { Connections } from '../cluster/kafka/seam.ts'
 import { Topology } from '../cluster/kafka/topology.ts'
 import { type Names, namesOf, type TopicNames } from '../cluster/protocol/names.ts'
 import { type Writer, writesOf } from '../cluster/protocol/writes.ts'
+import { requireAccess } from '../cluster/redis/access.ts'
 import { closeRedis, connectRedis } from '../cluster/redis/client.ts'
 import { type Keys, keysOf } from '../cluster/redis/keys.ts'
 import { viewPublisher } from '../cluster/redis/views.ts'
@@ -121,6 +122,7 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
   )
   const pipelineOptions = resolveOptions(pipeline, options.env)
   const redis = await connectRedis(settings, { events: options.events })
+  await requireAccess(redis, settings.clusterId)
   const keys = keysOf(settings.clusterId)
   const workers = redisWorkers(redis, keys)
   const writer = { pipeline: name, worker: options.worker, startedAt: Date.now(), writes: writesOf(names) }

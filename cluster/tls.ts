@@ -1,8 +1,8 @@
 /** The files of a TLS client: what authority it trusts, and what it shows of itself. */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { ConnectionOptions } from 'node:tls'
-import { createSecureContext } from 'node:tls'
+import { type ConnectionOptions, connect, createSecureContext } from 'node:tls'
+import { sleep, systemClock } from './actor/clock.ts'
 import { MillraceError, messageOf } from './errors.ts'
 
 export interface TlsPaths {
@@ -40,4 +40,29 @@ const fileOf = (setting: string, path: string): string => {
   } catch (cause) {
     throw new MillraceError('settings', `the file of MILLRACE_${setting} cannot be read: ${path}`, { cause })
   }
+}
+
+const PATIENCE_MS = 3000
+
+/** Whether somebody there speaks TLS. The handshake alone; nothing is sent, so nothing is trusted. */
+export const answersTls = async (host: string, port: number): Promise<boolean> => {
+  const socket = connect({ host, port, rejectUnauthorized: false })
+  const over = new AbortController()
+  const answered = new Promise<boolean>((resolve) => {
+    socket.once('secureConnect', () => resolve(true))
+    socket.once('error', () => resolve(false))
+    socket.once('close', () => resolve(false))
+  })
+  try {
+    return await Promise.race([answered, sleep(systemClock, PATIENCE_MS, over.signal).then(() => false)])
+  } finally {
+    over.abort()
+    socket.destroy()
+  }
+}
+
+/** Of OpenSSL's own text the words that say what is wrong; Node's advice for people at a terminal is not for a server. */
+export const tlsReason = (text: string): string => {
+  const [, words] = /SSL routines:[^:]*:([^:]+)/.exec(text) ?? []
+  return words === undefined ? (text.split(';')[0] ?? '') : words
 }

@@ -6,7 +6,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { Kafka, type KafkaConfig, logLevel, type Mechanism, type SASLOptions } from 'kafkajs'
 import { MillraceError, messageOf } from '../errors.ts'
 import type { Settings } from '../settings.ts'
-import { tlsFiles } from '../tls.ts'
+import { tlsFiles, tlsReason } from '../tls.ts'
 import { kafkaErrors } from './admin-failures.ts'
 import { asMillraceError, isAuthenticationFailure, ownError, pause } from './failures.ts'
 import { isClosed, listenerMismatch, wantsLogin } from './listener.ts'
@@ -134,7 +134,9 @@ const refusedCredentials = (brokers: readonly string[], why: string, cause: unkn
   new MillraceError('kafka-auth', `Kafka at ${brokers.join(', ')} refuses the credentials: ${why}`, { cause })
 
 const refusedCertificate = (brokers: readonly string[], why: string, cause: unknown): MillraceError =>
-  new MillraceError('kafka-auth', `no trusted TLS with ${brokers.join(', ')}: ${why.split(';')[0]}`, {
-    remedy: 'check MILLRACE_KAFKA_TLS and MILLRACE_KAFKA_TLS_CA',
+  new MillraceError('kafka-auth', `no trusted TLS with ${brokers.join(', ')}: ${tlsReason(why)}`, {
+    remedy: /alert/.test(why)
+      ? 'check MILLRACE_KAFKA_TLS_CERT and MILLRACE_KAFKA_TLS_KEY'
+      : 'check MILLRACE_KAFKA_TLS and MILLRACE_KAFKA_TLS_CA',
     cause,
   })

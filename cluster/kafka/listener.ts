@@ -2,10 +2,12 @@
  * Why a broker closes the connection without a word: it speaks TLS where the client does not, or the other way round, or wants a
  * login first. A port that only forwards to a broker which is not up yet looks the same, so the other way is tried before it is said.
  */
-import { connect } from 'node:tls'
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs'
 import { MillraceError } from '../errors.ts'
-import { pause } from './failures.ts'
+import { answersTls } from '../tls.ts'
+
+const hostOf = (address: string): string => address.slice(0, address.lastIndexOf(':'))
+const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1))
 
 const PATIENCE_MS = 3000
 
@@ -19,7 +21,9 @@ export const listenerMismatch = async ({ ssl, brokers }: KafkaConfig): Promise<M
     return (await answersPlainly(address))
       ? wrong(address, 'speaks no TLS', 'unset MILLRACE_KAFKA_TLS')
       : undefined
-  return (await answersTls(address)) ? wrong(address, 'speaks TLS', 'set MILLRACE_KAFKA_TLS=true') : undefined
+  return (await answersTls(hostOf(address), portOf(address)))
+    ? wrong(address, 'speaks TLS', 'set MILLRACE_KAFKA_TLS=true')
+    : undefined
 }
 
 export const wantsLogin = (address: string): MillraceError =>
@@ -33,28 +37,6 @@ const wrong = (address: string, what: string, todo: string): MillraceError =>
   new MillraceError('kafka-auth', `the listener at ${address} ${what}`, {
     remedy: `${todo}, or name another port`,
   })
-
-/** The handshake alone; nothing is sent, so nothing is trusted. */
-const answersTls = async (address: string): Promise<boolean> => {
-  const at = address.lastIndexOf(':')
-  const socket = connect({
-    host: address.slice(0, at),
-    port: Number(address.slice(at + 1)),
-    rejectUnauthorized: false,
-  })
-  const over = new AbortController()
-  const answered = new Promise<boolean>((resolve) => {
-    socket.once('secureConnect', () => resolve(true))
-    socket.once('error', () => resolve(false))
-    socket.once('close', () => resolve(false))
-  })
-  try {
-    return await Promise.race([answered, pause(PATIENCE_MS, over.signal).then(() => false)])
-  } finally {
-    over.abort()
-    socket.destroy()
-  }
-}
 
 /** Asks for the broker's versions, which needs no login. */
 const answersPlainly = async (address: string): Promise<boolean> => {

@@ -8,7 +8,8 @@ import { sleep, systemClock } from '../actor/clock.ts'
 import { MillraceError, messageOf } from '../errors.ts'
 import type { EventBus } from '../events.ts'
 import type { Settings } from '../settings.ts'
-import { tlsFiles } from '../tls.ts'
+import { answersTls, tlsFiles, tlsReason } from '../tls.ts'
+import { redisRule } from './access.ts'
 
 export interface RedisStart {
   readonly events?: EventBus
@@ -39,14 +40,16 @@ export const redisTls = (settings: Settings): Pick<RedisOptions, 'tls'> => {
  */
 export const connectRedis = async (settings: Settings, start: RedisStart = {}): Promise<Redis> => {
   const address = addressOf(settings.redisUrl)
-  const tls = redisTls(settings)
+  const { redisUrl: url, clusterId } = settings
+  const place = { url, address, clusterId, tls: redisTls(settings) }
   const deadline = systemClock.now() + settings.startTimeout
   let told = ''
   for (;;) {
     const left = Math.max(RETRY_MS, Math.ceil(deadline - systemClock.now()))
     const patience = AbortSignal.any([AbortSignal.timeout(left), ...(start.signal ? [start.signal] : [])])
-    const outcome = await tryConnect({ url: settings.redisUrl, address, tls }, patience)
+    const outcome = await tryConnect(place, patience)
     if (outcome instanceof Redis) return outcome
+    if (BROKEN.test(outcome)) await refuseOtherWay(place)
     if (start.signal?.aborted || systemClock.now() >= deadline) throw unreachable(address, outcome)
     if (outcome !== told) start.events?.emit('waiting', { for: `Redis at ${address}`, detail: outcome })
     told = outcome
@@ -54,16 +57,20 @@ export const connectRedis = async (settings: Settings, start: RedisStart = {}): 
   }
 }
 
+interface Place {
+  readonly url: string
+  readonly address: string
+  readonly clusterId: string
+  readonly tls: Pick<RedisOptions, 'tls'>
+}
+
 /** The client, or why waiting may help. */
-const tryConnect = async (
-  { url, address, tls }: { url: string; address: string; tls: Pick<RedisOptions, 'tls'> },
-  patience: AbortSignal,
-): Promise<Redis | string> => {
+const tryConnect = async (place: Place, patience: AbortSignal): Promise<Redis | string> => {
   let connected = false
   let fault = ''
-  const redis = new Redis(url, {
+  const redis = new Redis(place.url, {
     ...always,
-    ...tls,
+    ...place.tls,
     retryStrategy: (times) => (connected ? Math.min(1000, 50 * 2 ** times) : null),
   })
   redis.on('error', (error) => {
@@ -82,23 +89,65 @@ const tryConnect = async (
   } catch (error) {
     redis.disconnect()
     const reason = fault || messageOf(error)
-    throwWhereHopeless(error, reason, address)
+    throwWhereHopeless(error, reason, place)
     return reason
   } finally {
     patience.removeEventListener('abort', giveUp)
   }
 }
 
-const throwWhereHopeless = (error: unknown, reason: string, address: string) => {
+const throwWhereHopeless = (error: unknown, reason: string, { address, clusterId }: Place) => {
   if (error instanceof MillraceError) throw error
-  if (/NOAUTH|WRONGPASS|NOPERM|invalid password|without any password/i.test(reason))
-    throw new MillraceError('redis-auth', `Redis at ${address} refuses the credentials: ${reason}`, {
-      cause: error,
-    })
-  if (/certificate|self.signed|wrong version number/i.test(reason))
-    throw new MillraceError('redis-auth', `no trusted TLS with Redis at ${address}: ${reason}`, {
-      cause: error,
-    })
+  const refused = (detail: string, remedy?: string) =>
+    new MillraceError('redis-auth', detail, { cause: error, ...(remedy && { remedy }) })
+  if (/NOPERM/.test(reason))
+    throw refused(
+      `Redis at ${address} forbids what Millrace needs: ${reason}`,
+      `allow the user: ACL SETUSER <user> ${redisRule(clusterId)}`,
+    )
+  if (/NOAUTH|WRONGPASS|invalid password|without any password/i.test(reason))
+    throw refused(`Redis at ${address} refuses the credentials: ${reason}`)
+  if (/alert/.test(reason))
+    throw refused(
+      `no TLS with Redis at ${address}: ${tlsReason(reason)}`,
+      'check MILLRACE_REDIS_TLS_CERT and MILLRACE_REDIS_TLS_KEY',
+    )
+  if (/certificate|self.signed|unable to verify|altnames|wrong version number/i.test(reason))
+    throw refused(
+      `no trusted TLS with Redis at ${address}: ${tlsReason(reason)}`,
+      'check MILLRACE_REDIS_URL (rediss:// speaks TLS) and MILLRACE_REDIS_TLS_CA',
+    )
+}
+
+const BROKEN = /closed|ECONNRESET|EPIPE|ETIMEDOUT|disconnected before secure/i
+
+/**
+ * A port that speaks TLS closes the connection of whoever does not, a plain one waits for the end of a line that never comes; one
+ * that only forwards to a Redis not yet up does so as well. So the other way is tried before it is said.
+ */
+const refuseOtherWay = async ({ url, address }: Place): Promise<void> => {
+  const { hostname, port, protocol } = new URL(url)
+  const secure = protocol === 'rediss:'
+  const answers = secure ? answersPlainly : answersTls
+  if (!(await answers(hostname, Number(port || 6379)))) return
+  throw new MillraceError('redis-auth', `Redis at ${address} speaks ${secure ? 'no ' : ''}TLS`, {
+    remedy: `write MILLRACE_REDIS_URL as ${secure ? 'redis' : 'rediss'}://`,
+  })
+}
+
+/** Any answer will do, also one that wants a login. */
+const answersPlainly = async (host: string, port: number): Promise<boolean> => {
+  const redis = new Redis({ ...always, host, port, retryStrategy: () => null, enableReadyCheck: false })
+  redis.on('error', () => undefined)
+  try {
+    await redis.connect()
+    await redis.ping()
+    return true
+  } catch (error) {
+    return error instanceof Error && /^(NOAUTH|NOPERM)/.test(error.message)
+  } finally {
+    redis.disconnect()
+  }
 }
 
 /** INFO, not CONFIG: managed Redis mostly forbids the latter. */

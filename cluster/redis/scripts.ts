@@ -14,6 +14,7 @@ const load = (name: string): Script => {
 }
 
 export const scripts = {
+  accessCheck: load('access-check'),
   leaseAcquire: load('lease-acquire'),
   leaseRenew: load('lease-renew'),
   leaseRelease: load('lease-release'),

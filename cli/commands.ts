@@ -51,6 +51,9 @@ export const entries: readonly Entry[] = [
   entry('topics', 'make, list and describe the topics of a pipeline', async () =>
     (await import('./commands/topics.ts')).topicsCommand(),
   ),
+  entry('acls', 'print the rights on Kafka that a pipeline needs', async () =>
+    (await import('./commands/acls.ts')).aclsCommand(),
+  ),
   entry('generate', 'produce made-up user logins', async () =>
     (await import('./commands/generate.ts')).generateCommand(),
   ),

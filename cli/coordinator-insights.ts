@@ -1,6 +1,7 @@
 /** What the coordinator needs to publish insights: the pipelines' own algebra, and a producer on the insights topics. */
-import { Partitioners, type Producer } from 'kafkajs'
+import { type Admin, Partitioners, type Producer } from 'kafkajs'
 import type { EventBus } from '../cluster/events.ts'
+import { adminFailure, isUnknownTopic } from '../cluster/kafka/admin-failures.ts'
 import { kafkaClient } from '../cluster/kafka/client.ts'
 import { namesOf } from '../cluster/protocol/names.ts'
 import type { WindowParts } from '../cluster/redis/views-read.ts'
@@ -88,6 +89,15 @@ const faultOf = (key: unknown, value: unknown, windowed: readonly string[]): str
 /** As `insightsOf` in coordinator/insights.ts makes them: they go to the same topic. */
 const WINDOW_KEY = /^(.+)\/\d+\/\d+$/
 
+const isThere = async (admin: Admin, topic: string): Promise<boolean> =>
+  admin.fetchTopicMetadata({ topics: [topic] }).then(
+    () => true,
+    (error: unknown) => {
+      if (isUnknownTopic(error)) return false
+      throw adminFailure(`cannot describe topic ${topic}`, error)
+    },
+  )
+
 export interface InsightsSender extends AsyncDisposable {
   send(pipeline: string, messages: readonly { readonly key: string; readonly value: object }[]): Promise<void>
 }
@@ -112,6 +122,8 @@ export const insightsSender = (settings: Settings, pipelineOf: PipelineByName): 
     const admin = kafka.admin()
     await admin.connect()
     try {
+      // Whoever may not make topics may still write one that is there.
+      if (await isThere(admin, topic)) return void made.add(topic)
       const { brokers } = await admin.describeCluster()
       const replicationFactor = settings.replication ?? Math.min(3, brokers.length)
       const configEntries = [{ name: 'cleanup.policy', value: 'compact' }]

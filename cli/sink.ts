@@ -14,6 +14,8 @@ import { awaitOpenSearch, openSearchClient } from '../sinks/opensearch/client.ts
 import { bindTopic, checkIndexName, ensureIndex } from '../sinks/opensearch/index-setup.ts'
 import { loginMapping, type Mapping } from '../sinks/opensearch/mapping.ts'
 import { OpenSearchStore } from '../sinks/opensearch/store.ts'
+import { requireAcls } from './acls/preflight.ts'
+import { sinkAcls } from './acls/table.ts'
 import { type SinkPlan, SinkSession } from './sink-session.ts'
 
 export interface SinkWishes {
@@ -55,6 +57,7 @@ export const sinkIntoOpenSearch = async (
   const mapping = wishes.mapping === undefined ? loginMapping : mappingIn(wishes.mapping)
   const client = openSearchClient(settings)
   try {
+    await requireAcls(settings, sinkAcls(names))
     const waiting = (detail: string) => around.events.emit('waiting', { for: 'OpenSearch', detail })
     await awaitOpenSearch(client, { timeout: settings.startTimeout, signal: around.signal, waiting })
     const makeIndex = () => ensureIndex(client, { ...wishes, mapping })

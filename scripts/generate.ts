@@ -8,6 +8,7 @@ import { overviewFile } from './deploy/dashboards/overview.ts'
 import { oneSlotFile } from './deploy/dashboards/slot.ts'
 import { alertsFile, rulesFile } from './deploy/rules.ts'
 import { exitCodesPage } from './pages/exit-codes.ts'
+import { kafkaAclsPage } from './pages/kafka-acls.ts'
 import { metricsPage } from './pages/metrics.ts'
 import { recordCodesPage } from './pages/record-codes.ts'
 import { runbooksPage } from './pages/runbooks.ts'
@@ -19,6 +20,7 @@ export const pages: readonly { readonly path: string; readonly render: () => str
   { path: 'docs/metrics.md', render: metricsPage },
   { path: 'docs/record-codes.md', render: recordCodesPage },
   { path: 'docs/runbooks/README.md', render: runbooksPage },
+  { path: 'deploy/kafka-acls.md', render: kafkaAclsPage },
   { path: 'deploy/opensearch/dashboard.ndjson', render: dashboardFile },
   { path: 'deploy/prometheus/rules.yml', render: rulesFile },
   { path: 'deploy/prometheus/alerts.yml', render: alertsFile },

@@ -3,6 +3,8 @@ import { verdictLine } from '../../audit/report.ts'
 import { MillraceError } from '../../cluster/errors.ts'
 import { namesOf } from '../../cluster/protocol/names.ts'
 import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
+import { aclsFor } from '../acls/own.ts'
+import { requireAcls } from '../acls/preflight.ts'
 import { duration } from '../arguments.ts'
 import { auditPipeline } from '../audit.ts'
 import { auditText } from '../audit-text.ts'
@@ -43,6 +45,12 @@ const run = async (named: string | undefined, options: Options): Promise<void> =
   const name = options.as ?? pipeline.name
   const topics = options.as === undefined ? pipeline.topics : renamed(pipeline.topics, options.as)
   const names = namesOf(name, topics, settings.topicPrefix)
+  // Without the settings of topics it goes on, and says what it cannot prove.
+  const acls = aclsFor(settings, pipeline, options, ['audit'])
+  await requireAcls(
+    settings,
+    acls.filter(({ operation }) => operation === 'Read'),
+  )
   using interrupted = untilInterrupted()
   const { signal } = interrupted
   const redis = options.redis ? await connectRedis(settings, { events: redisEvents(), signal }) : undefined

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { Command } from 'commander'
 import { EventBus } from '../../cluster/events.ts'
+import { requireAcls } from '../acls/preflight.ts'
+import { leadingAcls } from '../acls/table.ts'
 import { connectedSettings } from '../connect.ts'
 import { hostCoordinator } from '../coordinator-host.ts'
 import { refuseFailures } from '../inject.ts'
@@ -21,6 +23,7 @@ const run = async (): Promise<void> => {
   refuseFailures()
   using interrupted = untilInterrupted()
   const settings = await connectedSettings(['home', 'redis'])
+  await requireAcls(settings, leadingAcls(settings.topicPrefix))
   const events = new EventBus()
   const id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
   await using telemetry = await startTelemetry(settings, { role: 'coordinator', id }, events)

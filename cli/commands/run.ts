@@ -4,15 +4,17 @@ import { Command } from 'commander'
 import { type ErrorCode, errorKinds, MillraceError } from '../../cluster/errors.ts'
 import { EventBus } from '../../cluster/events.ts'
 import { PROTOCOL_VERSION, type WorkerReport } from '../../cluster/protocol/plan.ts'
-import { loadPipeline } from '../../pipelines/api/load.ts'
 import type { Membership } from '../../workers/membership.ts'
 import { SOLO_EPOCH } from '../../workers/slot.ts'
+import { aclsFor } from '../acls/own.ts'
+import { requireAcls } from '../acls/preflight.ts'
 import { connectedSettings } from '../connect.ts'
 import { type Host, hostWorker } from '../host.ts'
 import { refuseFailures } from '../inject.ts'
 import { type CombinedWindow, windowsOf } from '../insights.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { count, type Format, outputOption, printData } from '../output.ts'
+import { pipelineFor } from '../pipeline.ts'
 import { ProgressPrinter } from '../progress.ts'
 import { register } from '../register.ts'
 import { parseStartPoint } from '../tail.ts'
@@ -49,8 +51,9 @@ const run = async (pipeline: string | undefined, options: Options): Promise<void
   const events = new EventBus()
   const worker = `run-${process.pid}`
   const named = pipeline ?? settings.pipeline
-  const { name } = (await loadPipeline(named)).pipeline
-  const subject = { role: 'worker', id: worker, pipeline: options.as ?? name } as const
+  const loaded = await pipelineFor(settings, named)
+  await requireAcls(settings, aclsFor(settings, loaded, options, ['worker']))
+  const subject = { role: 'worker', id: worker, pipeline: options.as ?? loaded.name } as const
   await using telemetry = await startTelemetry(settings, subject, events)
   using interrupted = untilInterrupted()
   const host = await hostWorker(settings, {

@@ -13,7 +13,7 @@ import { count, type Format, outputOption, print } from '../output.ts'
 import { type SinkSummary, type SinkWishes, sinkIntoOpenSearch } from '../sink.ts'
 import { announce, type Subject, startTelemetry, type Telemetry } from '../telemetry.ts'
 
-const INDEX = 'processed-user-login-index'
+export const INDEX = 'processed-user-login-index'
 
 interface Options extends SinkWishes {
   readonly output: Format

@@ -3,16 +3,23 @@ import {
   type Admins,
   createInput,
   describeTopics,
+  ensure,
   ensureTopics,
   plannedTopics,
 } from '../../cluster/kafka/admin.ts'
 import { checkTopics, describeMismatch } from '../../cluster/kafka/topic-check.ts'
-import type { TopicDescription, WantedTopic } from '../../cluster/kafka/topics.ts'
-import { clusterTopic, type Names } from '../../cluster/protocol/names.ts'
+import {
+  durabilityFor,
+  type TopicDescription,
+  type WantedTopic,
+  wantedClusterInsights,
+  wantedClusterTopic,
+} from '../../cluster/kafka/topics.ts'
+import { clusterTopic, type Names, namesOf, replaysTopic } from '../../cluster/protocol/names.ts'
 import { withAdmins } from '../admins.ts'
 import { connectedSettings } from '../connect.ts'
 import { type Format, note, outputOption, printData, table } from '../output.ts'
-import { namesFor } from '../pipeline.ts'
+import { namesFor, pipelineFor } from '../pipeline.ts'
 
 interface Options {
   readonly output: Format
@@ -40,11 +47,19 @@ export const topicsCommand = (): Command => {
 
 const create = async (pipeline: string | undefined, { output }: Options): Promise<void> => {
   const settings = await connectedSettings(['input', 'home'])
-  const names = await namesFor(settings, pipeline)
+  const { name, topics } = await pipelineFor(settings, pipeline)
+  const names = namesOf(name, topics, settings.topicPrefix)
   const result = await withAdmins(settings, async (admins) => {
     const madeInput = await createInput(admins.input, names.input, settings)
-    const { created, notes, slots } = await ensureTopics(admins, names, settings)
-    return { slots, created: madeInput ? [names.input, ...created] : created, notes }
+    const { input, created, notes, slots } = await ensureTopics(admins, names, settings)
+    const durability = durabilityFor(input, settings)
+    // Made when they are first needed, by whoever may make topics then.
+    const later = await ensure(admins.home, [
+      wantedClusterInsights(names.clusterInsights, durability),
+      wantedClusterTopic(replaysTopic(name, settings.topicPrefix), durability),
+    ])
+    const made = [...(madeInput ? [names.input] : []), ...created, ...later.created]
+    return { slots, created: made, notes: [...notes, ...later.notes] }
   })
   for (const line of result.notes) note(`millrace: ${line}`)
   printData(output, result, () =>

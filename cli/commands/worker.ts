@@ -2,6 +2,8 @@
 import { Command } from 'commander'
 import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
 import type { Settings } from '../../cluster/settings.ts'
+import { aclsFor } from '../acls/own.ts'
+import { requireAcls } from '../acls/preflight.ts'
 import { wholeNumber } from '../arguments.ts'
 import { connectedSettings } from '../connect.ts'
 import { refuseFailures } from '../inject.ts'
@@ -28,6 +30,7 @@ const PATIENCE_MS = 1000
 const run = async ({ processes }: Options): Promise<void> => {
   refuseFailures()
   const settings = await connectedSettings(['input', 'home', 'redis'])
+  await requireAcls(settings, aclsFor(settings, await pipelineFor(settings), {}, ['worker']))
   using interrupted = untilInterrupted()
   const write = logSink(settings, 'supervisor')
   const say = (text: string) => write({ level: 'info', event: 'told', text })

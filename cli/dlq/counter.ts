@@ -9,6 +9,8 @@ import { type Deed, newAction } from '../../letters/marks.ts'
 import type { Guard } from '../../letters/outgoing.ts'
 import { Replayer } from '../../letters/replayer.ts'
 import { Transport } from '../../letters/transport.ts'
+import { aclsFor } from '../acls/own.ts'
+import { requireAcls } from '../acls/preflight.ts'
 import { withAdmins } from '../admins.ts'
 import { connectTopology } from '../host.ts'
 import type { Desk } from './desk.ts'
@@ -28,6 +30,7 @@ export const withReplayer = async <T>(
   use: (replayer: Replayer) => Promise<T>,
 ): Promise<T> => {
   const { settings, name, names, marksTopic, topicId } = desk
+  await requireAcls(settings, replayAcls(desk))
   await makeMarksTopic(desk)
   await using stack = new AsyncDisposableStack()
   const transactionalId = replayTransactionalId(name, settings.topicPrefix)
@@ -75,6 +78,9 @@ export const withReplayer = async <T>(
   await replayer.open()
   return await use(replayer)
 }
+
+const replayAcls = ({ settings, pipeline, name }: Desk) =>
+  aclsFor(settings, pipeline, name === pipeline.name ? {} : { as: name }, ['replay'])
 
 /** As durable as the input: it is what keeps a letter from being sent twice. */
 const makeMarksTopic = ({ settings, names, marksTopic }: Desk): Promise<void> =>

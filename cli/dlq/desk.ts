@@ -9,6 +9,8 @@ import { type LetterSource, readMarks, scanLetters } from '../../letters/logs.ts
 import type { MarkBook } from '../../letters/marks.ts'
 import { type Selection, selects } from '../../letters/selection.ts'
 import type { AnyPipeline } from '../../pipelines/api/define.ts'
+import { aclsFor } from '../acls/own.ts'
+import { requireAcls } from '../acls/preflight.ts'
 import { connectedSettings } from '../connect.ts'
 import { connectTopology, renamed } from '../host.ts'
 import { untilInterrupted } from '../interrupt.ts'
@@ -47,6 +49,7 @@ export const withDesk = async <T>(
 ): Promise<T> => {
   const settings = await connectedSettings(['input', 'home'], { pipeline: named })
   const pipeline = await pipelineFor(settings, named)
+  await requireAcls(settings, aclsFor(settings, pipeline, { ...(as !== undefined && { as }) }, ['dlq']))
   const name = as ?? pipeline.name
   const topics = as === undefined ? pipeline.topics : renamed(pipeline.topics, as)
   const names = namesOf(name, topics, settings.topicPrefix)

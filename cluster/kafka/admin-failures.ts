@@ -22,7 +22,11 @@ const reasons = (error: unknown): string => {
 const codeFor = (types: readonly string[]): { readonly code: ErrorCode; readonly remedy?: string } => {
   const has = (...names: readonly string[]) => names.some((name) => types.includes(name))
   if (has('TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED', 'GROUP_AUTHORIZATION_FAILED'))
-    return { code: 'kafka-auth', remedy: 'grant the user Create, Describe, DescribeConfigs and AlterConfigs' }
+    return {
+      code: 'kafka-auth',
+      remedy:
+        '`millrace acls --for topics` lists the rights; or let who has them run `millrace topics create`',
+    }
   if (has('INVALID_REPLICATION_FACTOR'))
     return { code: 'topic-mismatch', remedy: 'set MILLRACE_REPLICATION to at most the number of brokers' }
   if (has('INVALID_TOPIC_EXCEPTION'))

@@ -14,6 +14,7 @@ export const CODE = {
   notEnoughReplicas: 19,
   notEnoughReplicasAfterAppend: 20,
   topicAuthorization: 29,
+  groupAuthorization: 30,
   invalidTimestamp: 32,
   invalidProducerEpoch: 47,
   invalidTransactionState: 48,

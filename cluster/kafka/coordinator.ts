@@ -6,7 +6,7 @@
 import { CODE, codeName, isCoordinatorMoved, isFenced, isForbidden } from './codes.ts'
 import { pause } from './failures.ts'
 import type { TransactResult } from './ports.ts'
-import { findTransactionCoordinatorRequest } from './requests/metadata.ts'
+import { findCoordinatorRequest } from './requests/metadata.ts'
 import type { RawRequest, Throttled } from './seam.ts'
 import type { Topology } from './topology.ts'
 
@@ -31,6 +31,8 @@ export class Coordinator {
   readonly #transactionalId: string
   readonly #requestTimeout: number
   #nodeId: number | undefined
+  /** Who may not use the transactional id may not even ask who coordinates it. */
+  #refused: number | undefined
 
   constructor(topology: Topology, transactionalId: string, requestTimeout: number) {
     this.#topology = topology
@@ -46,6 +48,7 @@ export class Coordinator {
     while (Date.now() < deadline) {
       if (!allowed()) return { result: 'unclear', reason: 'the own lease is not fresh' }
       const reply = await this.#ask(request, deadline)
+      if (this.#refused !== undefined) return failureOf(request.name, this.#refused)
       if (reply === undefined) continue
       const code = codeOf(reply)
       if (code === CODE.none || passed.includes(code)) return reply
@@ -77,11 +80,13 @@ export class Coordinator {
   }
 
   async #find(deadline: number): Promise<number | undefined> {
-    const request = findTransactionCoordinatorRequest(this.#transactionalId)
+    const request = findCoordinatorRequest(this.#transactionalId, 'transaction')
     const { connections } = this.#topology
     for (const nodeId of this.#topology.nodeIds()) {
       const timeout = this.#timeLeft(deadline)
       const reply = await connections.call(nodeId, { ...request, timeout }).catch(() => undefined)
+      this.#refused = reply !== undefined && isForbidden(reply.code) ? reply.code : undefined
+      if (this.#refused !== undefined) return undefined
       if (reply?.code === CODE.none) return reply.nodeId
     }
     await connections.refresh(this.#timeLeft(deadline)).catch(() => undefined)

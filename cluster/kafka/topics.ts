@@ -15,7 +15,15 @@ export interface TopicDescription {
   readonly configs: Readonly<Record<string, string>>
 }
 
-export type Role = 'output' | 'dead-letters' | 'insights' | 'state' | 'drops' | 'retried' | 'cluster'
+export type Role =
+  | 'output'
+  | 'dead-letters'
+  | 'insights'
+  | 'state'
+  | 'drops'
+  | 'retried'
+  | 'cluster'
+  | 'cluster-insights'
 
 export interface WantedTopic {
   readonly role: Role
@@ -152,6 +160,10 @@ const retentionOf = (input: TopicDescription) => {
 export const wantedClusterTopic = (name: string, durability: Durability): WantedTopic =>
   wanted('cluster', name, 1, compacted, durability)
 
+/** The leading coordinator makes it too, where it may: its settings are nobody's business later. */
+export const wantedClusterInsights = (name: string, durability: Durability): WantedTopic =>
+  wanted('cluster-insights', name, 1, { 'cleanup.policy': 'compact' }, durability)
+
 const held: Readonly<Record<Role, readonly string[]>> = {
   output: ['cleanup.policy'],
   'dead-letters': ['cleanup.policy', 'message.timestamp.type'],
@@ -160,10 +172,11 @@ const held: Readonly<Record<Role, readonly string[]>> = {
   drops: ['cleanup.policy', 'retention.ms', 'retention.bytes'],
   retried: ['cleanup.policy', 'message.timestamp.type', 'max.message.bytes'],
   cluster: Object.keys(compacted),
+  'cluster-insights': [],
 }
 
 /** Others may have made these, with as many partitions as they like. */
-const USERS_CHOICE: readonly Role[] = ['output', 'dead-letters', 'insights']
+const USERS_CHOICE: readonly Role[] = ['output', 'dead-letters', 'insights', 'cluster-insights']
 
 const wanted = (
   role: Role,

@@ -254,7 +254,7 @@ describe('topics', () => {
     const made = await topics('create', 'user-login', '-o', 'json')
     expect(made).toMatchObject({ code: 0, stderr: '' })
     expect(JSON.parse(made.stdout)).toMatchObject({ slots: 3, notes: [] })
-    expect(JSON.parse(made.stdout).created).toHaveLength(7)
+    expect(JSON.parse(made.stdout).created).toHaveLength(9)
     expect((await topics('create')).stdout).toBe('every topic is there\n')
 
     const list = await topics('list')

@@ -9,7 +9,7 @@ import { CODE } from '../../cluster/kafka/codes.ts'
 import { pause } from '../../cluster/kafka/failures.ts'
 import type { Part } from '../../cluster/kafka/ports.ts'
 import { KafkaReader, type ReaderOptions } from '../../cluster/kafka/reader.ts'
-import { findTransactionCoordinatorRequest } from '../../cluster/kafka/requests/metadata.ts'
+import { findCoordinatorRequest } from '../../cluster/kafka/requests/metadata.ts'
 import {
   addPartitionsRequest,
   endTransactionRequest,
@@ -200,7 +200,7 @@ const findCoordinator = async (connections: Connections, transactionalId: string
     const [nodeId = -1] = connections.nodeIds()
     const { code, nodeId: found } = await connections.call(
       nodeId,
-      findTransactionCoordinatorRequest(transactionalId),
+      findCoordinatorRequest(transactionalId, 'transaction'),
     )
     if (code === CODE.none) return found
     await pause(20)

@@ -18,7 +18,9 @@ export interface SecureKafka extends AsyncDisposable {
   readonly address: string
   /** Settings of whoever may everything, past TLS and SASL. */
   readonly admin: Settings
-  /** Settings of a user that comes in by SASL/PLAIN. */
+  /** How a user comes in by SASL/PLAIN. */
+  transport(user: string): Partial<Settings>
+  /** Settings of that user. */
   settings(user: string, more?: Partial<Settings>): Settings
 }
 
@@ -34,23 +36,21 @@ export const startSecureKafka = async (options: SecureKafkaOptions): Promise<Sec
   const [broker] = cluster.brokers
   const file = join(dirname(broker?.logFile ?? ''), 'server.properties')
   const address = /INTERNAL:\/\/([\d.:]+)/.exec(await readFile(file, 'utf8'))?.[1] ?? ''
+  const transport = (user: string) => ({
+    kafkaBrokers: [address],
+    kafkaTls: true,
+    kafkaTlsCa: options.certificates.ca,
+    kafkaSaslMechanism: 'plain' as const,
+    kafkaSaslUsername: user,
+    kafkaSaslPassword: PASSWORD,
+  })
   const settings = (user: string, more: Partial<Settings> = {}) =>
-    readSettings(
-      {},
-      {
-        kafkaBrokers: [address],
-        kafkaTls: true,
-        kafkaTlsCa: options.certificates.ca,
-        kafkaSaslMechanism: 'plain',
-        kafkaSaslUsername: user,
-        kafkaSaslPassword: PASSWORD,
-        ...more,
-      },
-    )
+    readSettings({}, { ...transport(user), ...more })
   return {
     cluster,
     address,
     admin: readSettings({}, { kafkaBrokers: cluster.addresses }),
+    transport,
     settings,
     [Symbol.asyncDispose]: () => cluster.stop(),
   }

@@ -14,6 +14,8 @@ export interface TopicMetadata {
   readonly topic: string
   readonly topicId: string
   readonly partitions: readonly PartitionMetadata[]
+  /** One bit an operation that is allowed, where that was asked for. */
+  readonly operations?: number
 }
 export interface Metadata extends Throttled {
   readonly clusterId: string
@@ -22,11 +24,15 @@ export interface Metadata extends Throttled {
 }
 
 const ZERO_UUID = Buffer.alloc(16)
+const NOT_ASKED = -(2 ** 31)
 
-export const metadataRequest = (topics: readonly string[]): RawRequest<Metadata> => {
+export const metadataRequest = (
+  topics: readonly string[],
+  { operations = false }: { readonly operations?: boolean } = {},
+): RawRequest<Metadata> => {
   const out = new ByteWriter().tags()
   out.compactArray(topics, (topic) => out.raw(ZERO_UUID).compactString(topic).tags())
-  out.bool(false).bool(false).tags()
+  out.bool(false).bool(operations).tags()
   return { apiKey: 3, apiVersion: 12, name: 'Metadata', body: out.segments(), decode: decodeMetadata }
 }
 
@@ -64,9 +70,9 @@ const readTopic = (reply: ByteReader): TopicMetadata => {
     return { ...partition, replicas }
   })
   partitions.sort((a, b) => a.partition - b.partition)
-  reply.int32()
+  const operations = reply.int32()
   reply.tags()
-  return { code, topic, topicId, partitions }
+  return { code, topic, topicId, partitions, ...(operations !== NOT_ASKED && { operations }) }
 }
 
 /** `timestamp`: epoch ms, or -2 for the log start, -1 for the end (which one, the isolation says). */
@@ -118,13 +124,13 @@ export interface Coordinator extends Throttled {
   readonly code: number
   readonly nodeId: number
 }
-const TRANSACTION = 1
+const KIND = { group: 0, transaction: 1 } as const
 
-export const findTransactionCoordinatorRequest = (transactionalId: string): RawRequest<Coordinator> => ({
+export const findCoordinatorRequest = (name: string, kind: keyof typeof KIND): RawRequest<Coordinator> => ({
   apiKey: 10,
   apiVersion: 2,
   name: 'FindCoordinator',
-  body: new ByteWriter().string(transactionalId).int8(TRANSACTION).segments(),
+  body: new ByteWriter().string(name).int8(KIND[kind]).segments(),
   decode: (payload) => {
     const reply = new ByteReader(payload)
     const throttleMs = reply.int32()

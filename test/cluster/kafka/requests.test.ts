@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { fetchRequest } from '../../../cluster/kafka/requests/fetch.ts'
 import {
-  findTransactionCoordinatorRequest,
+  findCoordinatorRequest,
   listOffsetsRequest,
   metadataRequest,
 } from '../../../cluster/kafka/requests/metadata.ts'
@@ -89,7 +89,7 @@ const cases = [
     },
   },
   {
-    request: findTransactionCoordinatorRequest('id'),
+    request: findCoordinatorRequest('id', 'transaction'),
     payload: reply.coordinatorReply(2, 15).subarray(0, 12),
     decoded: { code: 15, nodeId: 2 },
   },

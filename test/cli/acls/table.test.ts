@@ -1,9 +1,11 @@
 /** The table of rights as it is printed. What it says is held against a broker in least.test.ts. */
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { aclsFor } from '../../../cli/acls/own.ts'
 import { type Acl, aclsOf, parts } from '../../../cli/acls/table.ts'
 import { aclCommands } from '../../../cli/acls/text.ts'
 import { namesOf } from '../../../cluster/protocol/names.ts'
+import { redisRule } from '../../../cluster/redis/access.ts'
 import { readSettings } from '../../../cluster/settings.ts'
 import { loadPipeline } from '../../../pipelines/api/load.ts'
 import { millrace } from '../millrace.ts'
@@ -91,4 +93,9 @@ test('a part that does not exist is refused with those that do', async () => {
   const { code, stderr } = await millrace(['acls', '--for', 'workers'])
   expect(code).toBe(2)
   expect(stderr).toContain('worker, coordinator')
+})
+
+test('the rights in Redis that the page shows are those that are asked for at the start', () => {
+  const page = readFileSync(new URL('../../../docs/security.md', import.meta.url), 'utf8')
+  expect(page).toContain(`ACL SETUSER millrace on >secret ${redisRule('millrace')}\n`)
 })

@@ -65,7 +65,12 @@ export interface WorkerParts {
   /** Absent: no record has spans. */
   readonly sampling?: Sampling | undefined
   readonly events: EventBus
+  /** Absent: one of real threads. */
+  readonly pool?: WorkerPool
 }
+
+/** All that a worker and its shards ask of the pool. */
+export type WorkerPool = Pick<Pool, 'run' | 'runParked' | 'close'>
 
 interface Hosted {
   readonly shard: Shard
@@ -83,7 +88,7 @@ const RESTART = { firstMs: 200, maxMs: 5000 }
 
 export class Worker {
   readonly #parts: WorkerParts
-  readonly #pool: Pool
+  readonly #pool: WorkerPool
   readonly #budget: Budget
   readonly #reader: Reader
   readonly #mirror: Mirror
@@ -127,7 +132,7 @@ export class Worker {
       inject: settings.inject,
       sampling: parts.sampling,
     }
-    this.#pool = new Pool(thread, { threads, heapMb: threadHeapMb, taskTimeout })
+    this.#pool = parts.pool ?? new Pool(thread, { threads, heapMb: threadHeapMb, taskTimeout })
     const { fetchBytes, fetchWait } = settings
     const reader = new KafkaReader(input, { topic: names.input, fetchBytes, fetchWait }, events)
     this.#reader = parts.to === undefined ? reader : boundedReader(reader, parts.to)

@@ -39,7 +39,7 @@ export interface RetriesOptions {
   readonly settings: Settings
   readonly names: Names
   readonly home: Topology
-  readonly pool: Pool
+  readonly pool: Pick<Pool, 'runParked'>
   readonly policy: Policy
   readonly maxBytes: number
   readonly events: EventBus

@@ -62,6 +62,9 @@ export class FakeKafka {
   topic(name: string): FakeTopic | undefined {
     return this.#topics.get(name)
   }
+  byId(topicId: string): FakeTopic | undefined {
+    return [...this.#topics.values()].find((each) => each.topicId === topicId)
+  }
   /** @throws where there is none */
   log(topic: string, partition: number): FakeLog {
     const log = this.#topics.get(topic)?.logs[partition]
@@ -72,6 +75,12 @@ export class FakeKafka {
     const log = this.log(topic, partition)
     log.leader++
     log.leaderEpoch++
+    this.signal.emit('more')
+  }
+
+  /** A batch of no transaction: what a plain producer writes. */
+  put(topic: string, partition: number, bytes: Uint8Array): void {
+    this.log(topic, partition).append(bytes)
     this.signal.emit('more')
   }
 
@@ -109,6 +118,7 @@ export class FakeKafka {
       return { code: CODE.messageTooLarge, indexes: [] }
     const ahead = Number(config['message.timestamp.after.max.ms'] ?? Number.POSITIVE_INFINITY)
     const latest = this.clock.wall() + ahead
+    if (latest === Number.POSITIVE_INFINITY && config['cleanup.policy'] !== 'compact') return undefined
     const records = decodeAll(Buffer.from(bytes))
     const which = (is: (record: (typeof records)[number]) => boolean) =>
       records.flatMap((record, index) => (is(record) ? [index] : []))
@@ -128,8 +138,7 @@ export class FakeKafka {
 
   #fetchOne(one: FetchPartition & { readonly leader: number }): FetchedPartition {
     const { topicId, partition, offset } = one
-    const topic = [...this.#topics.values()].find((each) => each.topicId === topicId)
-    const log = topic?.logs[partition]
+    const log = this.byId(topicId)?.logs[partition]
     const empty = { records: Buffer.alloc(0), aborted: [] }
     if (log === undefined)
       return {

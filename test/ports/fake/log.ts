@@ -45,11 +45,15 @@ export class FakeLog {
     return Math.min(this.end, ...this.#open.values())
   }
 
-  /** A data batch of a transaction, as it was stamped. */
+  /** A data batch as it was stamped, of a transaction or of nobody's. */
   append(bytes: Uint8Array): Appended {
     const copy = Buffer.from(bytes)
     const header = readHeader(copy, 0)
     if (header === undefined) return { code: CODE.invalidRecord, base: -1 }
+    if (!header.transactional) {
+      this.#store(copy, header.count)
+      return { code: CODE.none, base: this.end - header.count }
+    }
     const known = this.#judge(header)
     if (known !== undefined) return known
     const base = this.end

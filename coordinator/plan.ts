@@ -37,8 +37,8 @@ export interface PlanInput {
 
 export type Owners = readonly (string | null)[]
 
-/** What an idle slot weighs, in the unit of costs: idle slots are spread as well, and small noise stays small. */
-const IDLE = 20
+/** What any slot weighs at least, in the unit of costs: idle slots are spread as well, and their noise says nothing. */
+const LEAST = 20
 const PAYS = 0.1
 const EFFICIENT = 0.25
 
@@ -52,7 +52,7 @@ interface Load {
 export const planTarget = (input: PlanInput): Owners => {
   const loads = eligible(input)
   if (loads.length === 0) return input.costs.map(() => null)
-  const weights = input.costs.map((cost) => IDLE + Math.max(0, cost))
+  const weights = input.costs.map((cost) => Math.max(LEAST, cost))
   const pinned = new Set<number>()
   for (const slot of weights.keys()) {
     const pin = loads.find((load) => load.worker === input.orders.pins[slot])

@@ -1,0 +1,172 @@
+/** Planning over time, as a leader does it round by round: what noise, joins, leaves and orders set in motion. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type Random, seededRandom } from '../../cli/random.ts'
+import type { PlanRecord, WorkerReport } from '../../cluster/protocol/plan.ts'
+import { type Memory, noMemory, planStep } from '../../coordinator/pipeline-plan.ts'
+import type { Orders } from '../../coordinator/plan.ts'
+import { zipfCosts } from '../support/plan-world.ts'
+import { reportOf, slotReportOf } from '../support/reports.ts'
+
+const TIMING = { gatherMs: 1000, rebalanceMs: 15_000 }
+const ROUND_MS = 1000
+
+/** One pipeline whose workers follow every plan at once. */
+class Planned {
+  readonly records: PlanRecord[] = []
+  readonly costs: readonly number[]
+  workers: string[]
+  draining: string[] = []
+  orders: Orders | undefined
+  now = 0
+  #memory: Memory = noMemory(0)
+
+  constructor(costs: readonly number[], workers: number) {
+    this.costs = costs
+    this.workers = Array.from({ length: workers }, (_, at) => `w${at}`)
+  }
+
+  get plan(): PlanRecord | undefined {
+    return this.records.at(-1)
+  }
+  ownedBy(worker: string): readonly number[] {
+    return this.plan?.owners.flatMap((owner, slot) => (owner === worker ? [slot] : [])) ?? []
+  }
+  #report(worker: string, noise: () => number): WorkerReport {
+    const owned = this.ownedBy(worker).map((slot) =>
+      slotReportOf(slot, { cpuMsPerSecond: (this.costs[slot] ?? 0) * (1 + noise()) }),
+    )
+    const slots = this.costs.length
+    const draining = this.draining.includes(worker)
+    return reportOf(worker, [], { owned, slots, draining, appliedEpoch: this.plan?.epoch ?? 0 })
+  }
+
+  run(seconds: number, noise: () => number = () => 0): this {
+    for (let end = this.now + seconds * 1000; this.now < end; this.now += ROUND_MS) {
+      const live = this.workers.map((worker) => this.#report(worker, noise))
+      const roster = { generation: 'g', live, solo: [], left: new Set<string>() }
+      const seen = { pipeline: 'p', plan: this.plan, roster, mayJudge: true, leader: 'l', seenEpoch: 0 }
+      const orders = this.orders && { orders: this.orders }
+      const step = planStep(this.#memory, { ...seen, ...orders, now: this.now }, TIMING)
+      this.#memory = step.memory
+      if (step.record !== undefined) this.records.push(step.record)
+    }
+    return this
+  }
+
+  /** Busiest worker beside the mean, in measured cost. */
+  get ratio(): number {
+    const loads = this.workers.map((worker) =>
+      this.ownedBy(worker).reduce((sum, slot) => sum + (this.costs[slot] ?? 0), 0),
+    )
+    return Math.max(...loads) / (loads.reduce((sum, load) => sum + load, 0) / loads.length)
+  }
+}
+
+const moved = (before: PlanRecord | undefined, after: PlanRecord | undefined): number =>
+  before?.owners.filter((owner, slot) => owner !== after?.owners[slot]).length ?? 0
+
+/** Workers that are well used: a core and a half each. */
+class Noisy {
+  readonly seed: number
+  readonly planned: Planned
+  readonly #random: Random
+
+  constructor(seed: number, workers: number, slots: number) {
+    this.seed = seed
+    const random = seededRandom(seed)
+    this.#random = random
+    this.planned = new Planned(
+      zipfCosts(slots, () => random.unit(), { total: 1500 * workers }),
+      workers,
+    )
+  }
+  /** Up to a tenth more or less. */
+  readonly noise = (): number => 0.2 * (this.#random.unit() - 0.5)
+  /** What fast-check prints of a counterexample. */
+  toString(): string {
+    return `seed ${this.seed}: ${this.planned.workers.length} workers, ${this.planned.costs.length} slots`
+  }
+}
+
+const cluster = fc
+  .tuple(
+    fc.integer({ min: 1, max: 2 ** 31 }),
+    fc.integer({ min: 2, max: 5 }),
+    fc.integer({ min: 16, max: 64 }),
+  )
+  .map(([seed, workers, slots]) => new Noisy(seed, workers, slots))
+
+describe('planning over time', () => {
+  test('noise of a tenth, second by second, moves nothing once it has settled', () => {
+    fc.assert(
+      fc.property(cluster, ({ noise, planned }) => {
+        planned.run(600, noise)
+        const settled = planned.records.length
+        planned.run(1200, noise)
+        expect(planned.records).toHaveLength(settled)
+      }),
+      { numRuns: 10 },
+    )
+  })
+
+  test('from equal counts it comes to equal costs, a few slots at a time, each plan after the last had time to show', () => {
+    fc.assert(
+      fc.property(cluster, ({ planned }) => {
+        planned.run(600)
+        const [heaviest = 0] = planned.costs.toSorted((a, b) => b - a)
+        const mean = planned.costs.reduce((sum, cost) => sum + cost, 0) / planned.workers.length
+        expect(planned.ratio).toBeLessThanOrEqual(Math.max(1.2, (heaviest + 1e-9) / mean))
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  test('at a join at most ceil(slots / workers) move at once', () => {
+    fc.assert(
+      fc.property(cluster, ({ planned }) => {
+        planned.run(600)
+        const before = planned.plan
+        planned.workers = [...planned.workers, 'x']
+        planned.run(5)
+        const most = Math.ceil(planned.costs.length / planned.workers.length)
+        expect(moved(before, planned.plan)).toBeLessThanOrEqual(most)
+        expect(planned.ownedBy('x').length).toBeGreaterThan(0)
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  test('at a leave the slots of who left move, and at most ceil(slots / workers) others', () => {
+    fc.assert(
+      fc.property(cluster, ({ planned }) => {
+        planned.run(600)
+        const before = planned.plan
+        const gone = planned.ownedBy('w0').length
+        planned.workers = planned.workers.slice(1)
+        planned.run(5)
+        const most = gone + Math.ceil(planned.costs.length / planned.workers.length)
+        expect(moved(before, planned.plan)).toBeLessThanOrEqual(most)
+        expect(planned.plan?.owners).not.toContain('w0')
+        expect(planned.plan?.owners).not.toContain(null)
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  test('a worker that drains loses its slots in two phases; pins and drains of people hold', () => {
+    const planned = new Planned(new Array<number>(8).fill(100), 2).run(60)
+    expect(planned.ownedBy('w1')).toHaveLength(4)
+    planned.draining = ['w1']
+    planned.run(5)
+    expect(planned.records.map(({ releasing = {} }) => Object.keys(releasing).length)).toEqual([0, 4, 0])
+    expect(planned.ownedBy('w0')).toHaveLength(8)
+    planned.draining = []
+    planned.orders = { pins: { 3: 'w1' }, drains: [] }
+    planned.run(5)
+    expect(planned.ownedBy('w1')).toContain(3)
+    planned.orders = { pins: {}, drains: ['w0'] }
+    planned.run(60)
+    expect(planned.ownedBy('w1')).toHaveLength(8)
+  })
+})

@@ -12,6 +12,8 @@ interface Edit {
 
 export interface Break {
   readonly law: string
+  /** A seed that finds it, as far as we know: the search begins there. */
+  readonly seed: number
   readonly edits: readonly [Edit, ...Edit[]]
 }
 
@@ -20,6 +22,7 @@ const fake = 'test/ports/fake/coordinator.ts'
 export const breaks: Readonly<Record<string, Break>> = {
   'fencing-off': {
     law: 'the transactional id lets only its newest producer write',
+    seed: 3,
     edits: [
       {
         file: fake,
@@ -40,6 +43,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'stale-plan': {
     law: 'a worker never goes back to an older plan',
+    seed: 1,
     edits: [
       {
         file: 'workers/plan-follower.ts',
@@ -55,6 +59,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'release-skipped': {
     law: 'a slot is let go before another may own it',
+    seed: 2,
     edits: [
       {
         file: 'workers/worker.ts',
@@ -65,6 +70,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'owned-before-let-go': {
     law: 'a slot is nobody’s until its old owner has let go of it',
+    seed: 5,
     edits: [
       {
         file: 'coordinator/ownership.ts',
@@ -75,6 +81,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'dead-at-once': {
     law: 'nobody is called dead before a full lease was watched',
+    seed: 8,
     edits: [
       {
         file: 'coordinator/membership.ts',
@@ -85,6 +92,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'fenced-for-ever': {
     law: 'a fenced shard owns again by a newer plan',
+    seed: 32,
     edits: [
       {
         file: 'coordinator/ownership.ts',
@@ -95,6 +103,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'position-from-memory': {
     law: 'after an unclear outcome the state says what was committed',
+    seed: 1,
     edits: [
       {
         file: 'workers/takeover.ts',
@@ -105,6 +114,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'other-bytes-after-unclear': {
     law: 'what may have been committed is not written again',
+    seed: 1,
     edits: [
       {
         file: 'workers/shard.ts',
@@ -113,19 +123,9 @@ export const breaks: Readonly<Record<string, Break>> = {
       },
     ],
   },
-  'old-incarnation': {
-    law: 'what began before a reopen is nobody’s after it',
-    edits: [
-      { file: 'workers/shard.ts', from: 'if (incarnation !== this.#incarnation) return', to: '' },
-      {
-        file: 'workers/shard.ts',
-        from: 'this.#actor.tell(() => (incarnation === this.#incarnation ? act() : undefined))\n    const { input',
-        to: 'this.#actor.tell(() => act())\n    const { input',
-      },
-    ],
-  },
   'wiped-unheard': {
     law: 'a flushed Redis is filled again',
+    seed: 2,
     edits: [
       {
         file: 'workers/publisher.ts',
@@ -136,6 +136,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'result-counts-twice': {
     law: 'the first result of a parked record settles it, every other is ignored',
+    seed: 4,
     edits: [
       {
         file: 'workers/retries/judge.ts',

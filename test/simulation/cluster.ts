@@ -133,11 +133,14 @@ export class Cluster {
     return this.workers.filter(({ process, leaving }) => process.alive && !leaving)
   }
 
-  /** Its supervisor starts it again, with the plan that it kept; or its machine is gone for good. */
-  died(worker: SimulatedWorker, forGood = worker.leaving): void {
+  /**
+   * Its supervisor starts it again after a while, with the plan that it kept.
+   * @param afterMs infinite where its machine is gone for good
+   */
+  died(worker: SimulatedWorker, afterMs = worker.leaving ? Number.POSITIVE_INFINITY : RESTART_MS): void {
     worker.process.kill()
     this.#remove(worker)
-    if (!forGood) this.world.after(RESTART_MS, () => void this.addWorker(worker.kept))
+    if (afterMs < Number.POSITIVE_INFINITY) this.world.after(afterMs, () => void this.addWorker(worker.kept))
   }
   left(worker: SimulatedWorker): void {
     worker.process.kill()
@@ -148,12 +151,12 @@ export class Cluster {
     if (at >= 0) this.workers.splice(at, 1)
   }
 
-  killCoordinator(at: number): void {
+  killCoordinator(at: number, afterMs: number): void {
     const found = this.coordinators[at % this.coordinators.length]
     if (found === undefined) return
     found.process.kill()
     this.coordinators.splice(this.coordinators.indexOf(found), 1)
-    this.world.after(RESTART_MS, () => this.addCoordinator(`${found.process.name}'`))
+    this.world.after(afterMs, () => this.addCoordinator(`${found.process.name}'`))
   }
 
   stallBroker(): void {

@@ -48,7 +48,7 @@ export const judge = async (cluster: Cluster, gentle: boolean): Promise<readonly
   const topology = topologyOn(auditor.kafka)
   const work = cluster.world.as(auditor.process, async () => [
     ...(await auditFindings(topology)),
-    ...(await planFindings(topology)),
+    ...(await planFindings(topology, gentle)),
     ...(await viewFindings(cluster, topology)),
   ])
   const outcome = await within(cluster, work)
@@ -87,15 +87,21 @@ const auditFindings = async (topology: Topology): Promise<string[]> => {
   return [`${verdictLine(report)} ${unsaid.join('; ')} ${JSON.stringify(report.offending)}`]
 }
 
-/** Epochs rise; a slot that is being released has no owner; nothing is released that nobody took away. */
-const planFindings = async (topology: Topology): Promise<string[]> => {
+/**
+ * Epochs rise; a slot that is being released has no owner, and was taken away by now. Where nothing hit a worker, somebody
+ * always lives: a slot without an owner is being released.
+ */
+const planFindings = async (topology: Topology, gentle: boolean): Promise<string[]> => {
   const plans = await plansOf(topology)
   return plans.flatMap((plan, at) => {
     const { epoch, owners, releasing = {} } = plan
     const wrong: string[] = []
     if (epoch <= (plans[at - 1]?.epoch ?? 0)) wrong.push(`plan ${epoch} comes after ${plans[at - 1]?.epoch}`)
     for (const [slot, { since }] of Object.entries(releasing))
-      if (owners[Number(slot)] !== null || since > epoch) wrong.push(`plan ${epoch}: slot ${slot}`)
+      if (owners[Number(slot)] !== null || since > epoch)
+        wrong.push(`plan ${epoch} releases slot ${slot} since ${since}, of ${owners[Number(slot)]}`)
+    if (gentle && owners.some((owner, slot) => owner === null && releasing[slot] === undefined))
+      wrong.push(`plan ${epoch} leaves slots to nobody, though workers live`)
     return wrong
   })
 }

@@ -31,11 +31,11 @@ const later = ({ world }: Cluster, { ms }: Fault, off: () => void) => void world
 const acts = {
   'kill worker': (cluster, fault) => {
     const worker = workerOf(cluster, fault)
-    if (worker !== undefined) cluster.died(worker)
+    if (worker !== undefined) cluster.died(worker, fault.ms)
   },
   'lose machine': (cluster, fault) => {
     const worker = workerOf(cluster, fault)
-    if (worker !== undefined && cluster.living.length > 1) cluster.died(worker, true)
+    if (worker !== undefined && cluster.living.length > 1) cluster.died(worker, Number.POSITIVE_INFINITY)
   },
   'freeze worker': (cluster, fault) => {
     const worker = workerOf(cluster, fault)
@@ -46,7 +46,7 @@ const acts = {
   'worker leaves': (cluster, fault) => {
     if (cluster.living.length > 1) workerOf(cluster, fault)?.leave()
   },
-  'kill coordinator': (cluster, { whom }) => cluster.killCoordinator(whom),
+  'kill coordinator': (cluster, { whom, ms }) => cluster.killCoordinator(whom, ms),
   'freeze coordinator': (cluster, fault) => {
     const coordinator = coordinatorOf(cluster, fault)
     coordinator?.process.freeze()
@@ -123,10 +123,10 @@ const GENTLE: readonly Kind[] = [
 const GENTLE_SHARE = 5
 
 export const storyOf = (random: Random): Story => {
-  const partitions = 3 + random.below(6)
+  const partitions = 1 + random.below(8)
   const shape = {
     partitions,
-    slots: random.below(3) === 0 ? Math.max(2, partitions - 2) : partitions,
+    slots: random.below(3) === 0 ? Math.max(1, partitions - 2) : partitions,
     workers: 1 + random.below(4),
     coordinators: 1 + random.below(2),
   }

@@ -14,6 +14,9 @@ const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> | undefined
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+const isMeasure = (value: unknown): value is number => typeof value === 'number' && value >= 0
+/** More than any state topic has partitions: whoever says more is not believed. */
+const MOST_SLOTS = 100_000
 
 const isReport = (value: unknown): value is WorkerReport => {
   const report = fieldsOf(value)
@@ -22,8 +25,12 @@ const isReport = (value: unknown): value is WorkerReport => {
     isText(report.worker) &&
     isText(report.pipeline) &&
     isCount(report.slots) &&
+    report.slots <= MOST_SLOTS &&
+    isMeasure(report.startedAt) &&
     isCount(report.appliedEpoch) &&
     typeof report.draining === 'boolean' &&
+    (report.capacity === undefined || isMeasure(report.capacity)) &&
+    (report.writes === undefined || (Array.isArray(report.writes) && report.writes.every(isText))) &&
     Array.isArray(report.owned) &&
     report.owned.every(isSlotReport)
   )
@@ -31,7 +38,25 @@ const isReport = (value: unknown): value is WorkerReport => {
 
 const isSlotReport = (value: unknown): value is SlotReport => {
   const slot = fieldsOf(value)
-  return slot !== undefined && isCount(slot.slot) && isText(slot.state) && isCount(slot.epoch)
+  const counters = fieldsOf(slot?.counters)
+  return (
+    slot !== undefined &&
+    isCount(slot.slot) &&
+    isText(slot.state) &&
+    typeof slot.reason === 'string' &&
+    isCount(slot.epoch) &&
+    isMeasure(slot.recordsPerSecond) &&
+    isMeasure(slot.cpuMsPerSecond) &&
+    counters !== undefined &&
+    Object.values(counters).every(isMeasure) &&
+    Array.isArray(slot.partitions) &&
+    slot.partitions.every(isPartition)
+  )
+}
+
+const isPartition = (value: unknown): boolean => {
+  const { partition, next, lag } = fieldsOf(value) ?? {}
+  return isCount(partition) && isCount(next) && isMeasure(lag)
 }
 
 const isPlan = (value: unknown): value is PlanRecord => {
@@ -43,8 +68,20 @@ const isPlan = (value: unknown): value is PlanRecord => {
     isCount(plan.slots) &&
     Array.isArray(plan.owners) &&
     plan.owners.length === plan.slots &&
-    plan.owners.every((owner: unknown) => owner === null || isText(owner))
+    plan.owners.every((owner: unknown) => owner === null || isText(owner)) &&
+    areReleasing(plan.releasing, plan.owners, plan.epoch)
   )
+}
+
+/** Slots that have no owner, each with who lets go of it, and since when. */
+const areReleasing = (value: unknown, owners: readonly unknown[], epoch: number): boolean => {
+  if (value === undefined) return true
+  const releasing = fieldsOf(value)
+  if (releasing === undefined || Array.isArray(value)) return false
+  return Object.entries(releasing).every(([slot, one]) => {
+    const { worker, since } = fieldsOf(one) ?? {}
+    return owners[Number(slot)] === null && isText(worker) && isCount(since) && since <= epoch
+  })
 }
 
 export const parseReport = (text: string): WorkerReport | undefined => {

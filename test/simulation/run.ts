@@ -38,7 +38,7 @@ export const play = async (seed: number, only?: readonly number[]): Promise<Verd
   try {
     begin(cluster, story)
     load(cluster)
-    await world.run(BUSY_MS)
+    await world.run(lastOf(story))
     const limit = lastOf(story) + HEALS_MS
     while (!isDone(cluster) && world.now < limit) await world.run(world.now + LOOK_MS)
     if (isDone(cluster)) await world.run(world.now + SETTLE_MS)

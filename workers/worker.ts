@@ -15,7 +15,7 @@ import type { TopicDescription } from '../cluster/kafka/topics.ts'
 import type { Topology } from '../cluster/kafka/topology.ts'
 import { TransactionWriter } from '../cluster/kafka/writer.ts'
 import type { WorkerMeasures } from '../cluster/measures.ts'
-import type { Names } from '../cluster/protocol/names.ts'
+import { type Names, slotOf } from '../cluster/protocol/names.ts'
 import type { FlushOrder } from '../cluster/protocol/orders.ts'
 import type { SlotReport } from '../cluster/protocol/plan.ts'
 import type { Position } from '../cluster/protocol/state.ts'
@@ -167,8 +167,11 @@ export class Worker {
     await input.refresh(names.input).catch(() => undefined)
     const partitions = input.knownTopic(names.input)?.partitions.length ?? this.#partitions
     if (partitions <= this.#partitions) return
+    const added = Array.from({ length: partitions - this.#partitions }, (_, at) => this.#partitions + at)
     this.#partitions = partitions
-    for (const { shard } of this.#shards.values()) shard.extend()
+    // The other shards go on undisturbed.
+    for (const slot of new Set(added.map((partition) => slotOf(partition, this.#parts.slots))))
+      this.#shards.get(slot)?.shard.extend()
   }
 
   /** Rejects when a shard fails beyond its restarts: the process should end, and its supervisor decide. */

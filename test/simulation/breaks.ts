@@ -123,6 +123,22 @@ export const breaks: Readonly<Record<string, Break>> = {
       },
     ],
   },
+  'partition-unseen': {
+    law: 'a new partition of the input is found and owned',
+    seed: 1,
+    edits: [{ file: 'workers/worker.ts', from: 'this.#shards.get(slot)?.shard.extend()', to: '{}' }],
+  },
+  'all-disturbed': {
+    law: 'a new partition disturbs its own slot alone',
+    seed: 1,
+    edits: [
+      {
+        file: 'workers/worker.ts',
+        from: 'this.#shards.get(slot)?.shard.extend()',
+        to: 'for (const { shard } of this.#shards.values()) shard.extend()',
+      },
+    ],
+  },
   'wiped-unheard': {
     law: 'a flushed Redis is filled again',
     seed: 2,

@@ -34,6 +34,9 @@ const WATCHED = [
 const QUIET: readonly string[] = ['committed', 'viewsFailed']
 
 const RESTART_MS = 400
+const LOAD_MS = 19_000
+/** Of a record, at half to one and a half: something is always under way. */
+const COST_MS = 14
 /** One plan of so many is told again. */
 const ECHOES = 4
 const ECHO_MS = 12_000
@@ -55,6 +58,8 @@ export class Cluster {
   readonly produced: number[]
   /** Chance of each task that its thread dies of it. */
   deadly = 0
+  /** Partitions that the input gained. */
+  grown = 0
   #made = 0
   #record = 0
 
@@ -173,6 +178,27 @@ export class Cluster {
     log.leader = 1 + (log.leader % 3)
     log.leaderEpoch++
     this.kafka.signal.emit('more')
+  }
+
+  /** Whoever runs finds the new partition at its next look. */
+  growInput(): void {
+    this.grown++
+    this.kafka.addPartition('in')
+    this.feed(this.produced.push(0) - 1)
+  }
+
+  /** A batch every now and then, while the load lasts. */
+  feed(partition: number): void {
+    const again = () => {
+      if (this.world.now >= LOAD_MS) return
+      const costs = Array.from(
+        { length: 1 + this.random.below(8) },
+        () => COST_MS * (0.5 + this.random.unit()),
+      )
+      this.produce(partition, costs)
+      this.world.after(200 + 800 * this.random.unit(), again)
+    }
+    this.world.after(500 * this.random.unit(), again)
   }
 
   /** One batch of the input. */

@@ -21,8 +21,6 @@ export interface Verdict {
 const HEALS_MS = 60_000
 const SETTLE_MS = 4000
 const LOOK_MS = 500
-/** Of a record, at half to one and a half: something is always under way. */
-const COST_MS = 14
 
 /** @param only indices of the faults that shall happen; absent: all */
 export const play = async (seed: number, only?: readonly number[]): Promise<Verdict> => {
@@ -37,9 +35,10 @@ export const play = async (seed: number, only?: readonly number[]): Promise<Verd
   process.on('unhandledRejection', broken)
   try {
     begin(cluster, story)
-    load(cluster)
-    await world.run(lastOf(story))
-    const limit = lastOf(story) + HEALS_MS
+    for (const partition of cluster.produced.keys()) cluster.feed(partition)
+    const over = lastOf(story)
+    await world.run(over)
+    const limit = over + HEALS_MS
     while (!isDone(cluster) && world.now < limit) await world.run(world.now + LOOK_MS)
     if (isDone(cluster)) await world.run(world.now + SETTLE_MS)
     else wrong.push(stuck(cluster))
@@ -62,19 +61,3 @@ export const play = async (seed: number, only?: readonly number[]): Promise<Verd
 const textOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? '') : String(error))
 
 const lastOf = ({ faults }: Story): number => Math.max(BUSY_MS, ...faults.map(({ at, ms }) => at + ms))
-
-/** A batch every now and then in every partition, until the story is over. */
-const load = (cluster: Cluster): void => {
-  const { world, shape, random } = cluster
-  for (let partition = 0; partition < shape.partitions; partition++) {
-    const again = () => {
-      if (world.now >= BUSY_MS - 1000) return
-      cluster.produce(
-        partition,
-        Array.from({ length: 1 + random.below(8) }, () => COST_MS * (0.5 + random.unit())),
-      )
-      world.after(200 + 800 * random.unit(), again)
-    }
-    world.after(500 * random.unit(), again)
-  }
-}

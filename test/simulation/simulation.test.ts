@@ -31,7 +31,12 @@ const HAPPENED = [
   ...['claimed', 'committed', 'deposed', 'fenced', 'leading', 'released', 'reopened', 'threadDied'],
   ...['lost', 'late', 'twice', 'parked', 'fate done', 'fate dead', 'fate dropped', 'viewsFailed'],
   ...['FAULT kill worker', 'FAULT freeze worker', 'FAULT freeze coordinator', 'FAULT two leaders'],
-  ...['FAULT Redis flushed', 'FAULT cut worker from Redis', 'FAULT cut worker from Kafka'],
+  ...[
+    'FAULT Redis flushed',
+    'FAULT input grows',
+    'FAULT cut worker from Redis',
+    'FAULT cut worker from Kafka',
+  ],
 ]
 
 const happenedIn = ({ said }: Ran): Readonly<Record<string, number>> =>

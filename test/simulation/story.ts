@@ -97,6 +97,7 @@ const acts = {
     const topics = ['in', 'out', 'millrace.p.state', 'millrace.cluster']
     cluster.moveLeader(topics[whom % topics.length] ?? 'in', whom % 3)
   },
+  'input grows': (cluster) => cluster.growInput(),
   'threads die': (cluster, fault) => {
     cluster.deadly = 0.05
     later(cluster, fault, () => {
@@ -118,6 +119,7 @@ const GENTLE: readonly Kind[] = [
   'Redis away',
   'Redis flushed',
   'threads die',
+  'input grows',
 ]
 /** One run of five is gentle. */
 const GENTLE_SHARE = 5

@@ -55,6 +55,10 @@ export class FakeKafka {
     const logs = Array.from({ length: partitions }, () => new FakeLog())
     this.#topics.set(topic, { topicId: id.toString('base64url'), logs, config })
   }
+  addPartition(topic: string): void {
+    const found = this.#topics.get(topic)
+    if (found !== undefined) this.#topics.set(topic, { ...found, logs: [...found.logs, new FakeLog()] })
+  }
   deleteTopic(topic: string): void {
     this.#topics.delete(topic)
     this.signal.emit('more')

@@ -27,6 +27,8 @@ const AGAIN_PAUSE_MS = 50
 export class Coordinator {
   /** Times that the transaction before had not ended yet. */
   concurrentRetries = 0
+  /** Calls without an answer: any of them may still arrive, however late. */
+  lost = 0
   readonly #topology: Topology
   readonly #transactionalId: string
   readonly #requestTimeout: number
@@ -69,6 +71,7 @@ export class Coordinator {
       if (this.#nodeId !== undefined)
         return await connections.call(this.#nodeId, { ...request, timeout: this.#timeLeft(deadline) })
     } catch {
+      this.lost++
       if (this.#nodeId !== undefined) connections.drop(this.#nodeId)
     }
     await this.#forget()

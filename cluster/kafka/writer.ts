@@ -46,6 +46,8 @@ export class TransactionWriter implements Writer {
   readonly #sequences = new Map<string, number>()
   readonly #coordinator: Coordinator
   #producer: Producer = NO_PRODUCER
+  /** Calls that were lost under earlier epochs. */
+  #lostBefore = 0
   #usable = false
   #busy = false
 
@@ -76,6 +78,7 @@ export class TransactionWriter implements Writer {
     const reply = await this.#coordinator.call(request, codeOf, { deadline, allowed })
     if ('result' in reply) return reply
     this.#producer = reply.producer
+    this.#lostBefore = this.#coordinator.lost
     this.#sequences.clear()
     this.#usable = true
     return { result: 'open' }
@@ -106,12 +109,23 @@ export class TransactionWriter implements Writer {
     this.#busy = true
     this.#coordinator.concurrentRetries = 0
     try {
+      const renewed = await this.#renew()
+      if (renewed.result !== 'open') return renewed
       const result = await this.#run(parts, Date.now() + this.#options.transactionTimeout / 2)
       this.#usable = result.result === 'committed'
       return result
     } finally {
       this.#busy = false
     }
+  }
+
+  /**
+   * An EndTxn that was asked again may still be under way, and commits whatever it finds open under its epoch: half of the next
+   * transaction (seen in simulation: a position without its outputs). So the next one has another epoch, which it does not.
+   */
+  async #renew(): Promise<Opened> {
+    if (this.#coordinator.lost === this.#lostBefore) return { result: 'open' }
+    return this.#open(this.#producer)
   }
 
   async #run(parts: readonly Part[], deadline: number): Promise<TransactResult> {

@@ -104,7 +104,7 @@ export class SimulatedWorker extends Member {
       ...{ settings, pipeline, url: '', options: {}, names, name: 'p', worker: id, input, stateTopicId },
       ...{ topics, slots: shape.slots, mayFence, events: own, pool: this.pool, lanes: [home] },
       admin: { fetchOffsets: async () => [] } as Partial<Admin> as Admin,
-      inputTopic: describe(names.input, shape.partitions),
+      inputTopic: describe(names.input, this.#cluster.produced.length),
       views: (slot, epoch) => redis.views(slot, epoch),
       retries: {
         queue: queueOn(redis),

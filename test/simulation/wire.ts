@@ -56,8 +56,11 @@ export class Wire {
     return ms + LATEST_MS * random()
   }
 
-  /** Has `serve` done at the other end, once or twice; it answers by `reply`, of which the first counts. */
-  send(serve: (reply: (act: () => void) => void) => void): void {
+  /**
+   * Has `serve` done at the other end; it answers by `reply`, of which the first counts.
+   * @param once false where the message may come twice. TCP brings no request twice: it is late, and was sent again.
+   */
+  send(serve: (reply: (act: () => void) => void) => void, once = false): void {
     this.process.do(() => {
       const { world, weather, random, seen } = this.air
       const reply = (act: () => void) => {
@@ -66,7 +69,7 @@ export class Wire {
       }
       const ms = this.travel()
       if (ms < Number.POSITIVE_INFINITY) world.after(ms, () => this.#arrive(() => serve(reply)))
-      if (!chance(random, weather.twice)) return
+      if (once || !chance(random, weather.twice)) return
       seen.twice++
       world.after(ms + LATEST_MS * random(), () => this.#arrive(() => serve(() => {})))
     })
@@ -117,7 +120,7 @@ export class SimulatedConnections extends Connections {
       const tell = (bytes: Buffer) => reply(() => resolve(bytes))
       if (raw.name === 'Fetch') this.#fetch(nodeId, request, tell)
       else tell(answer(kafka, raw.name, request, nodeId))
-    })
+    }, true)
     try {
       return raw.decode(await promise)
     } finally {

@@ -64,6 +64,40 @@ const stamped = ({ bytes }: Part) => {
   }
 }
 
+describe('a call that was lost', () => {
+  test.each(['AddPartitionsToTxn', 'EndTxn'] as const)(
+    '%s may arrive late and end what is open then: the next transaction has another epoch',
+    async (name) => {
+      const { writer, connections } = await opened({ [name]: [LOST] })
+      const [before, after] = [one(), one()]
+      expect(await writer.transact(before)).toMatchObject({ result: 'committed' })
+      connections.events.length = 0
+      expect(await writer.transact(after)).toMatchObject({ result: 'committed' })
+      expect(connections.events.slice(0, 3)).toEqual(['EndTxn', 'InitProducerId', 'AddPartitionsToTxn'])
+      const epochs = [...before, ...after].map((sent) => stamped(sent))
+      expect(epochs.map(({ epoch, sequence }) => [epoch, sequence])).toEqual([
+        [0, 0],
+        [1, 0],
+      ])
+    },
+  )
+
+  test('where none was, the epoch stays', async () => {
+    const { writer, connections } = await opened()
+    await writer.transact(one())
+    await writer.transact(one())
+    expect(connections.events).not.toContain('InitProducerId')
+  })
+
+  test('where the next epoch is refused, a newer owner has come: nothing is sent', async () => {
+    const { writer, connections } = await opened({ EndTxn: [LOST], InitProducerId: [0, 90] })
+    await writer.transact(one())
+    connections.events.length = 0
+    expect(await writer.transact(one())).toEqual({ result: 'fenced', code: 90 })
+    expect(connections.events).not.toContain('Produce')
+  })
+})
+
 describe('opening', () => {
   test('fence asks without a producer; reopen first ends its own transaction, then asks as itself', async () => {
     const { writer, connections } = await opened()

@@ -22,7 +22,7 @@ const fake = 'test/ports/fake/coordinator.ts'
 export const breaks: Readonly<Record<string, Break>> = {
   'fencing-off': {
     law: 'the transactional id lets only its newest producer write',
-    seed: 1,
+    seed: 48,
     edits: [
       {
         file: fake,
@@ -43,7 +43,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   },
   'stale-plan': {
     law: 'a worker never goes back to an older plan',
-    seed: 1,
+    seed: 2,
     edits: [
       {
         file: 'workers/plan-follower.ts',

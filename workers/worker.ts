@@ -70,7 +70,7 @@ export interface WorkerParts {
 }
 
 /** All that a worker and its shards ask of the pool. */
-export type WorkerPool = Pick<Pool, 'run' | 'runParked' | 'close'>
+export type WorkerPool = Pick<Pool, 'run' | 'runParked' | 'threads' | 'busy' | 'queued' | 'close'>
 
 interface Hosted {
   readonly shard: Shard

@@ -72,11 +72,20 @@ export class SimulatedPool {
   #free: number
   #closed = false
   readonly #waiting: (() => void)[] = []
+  readonly threads: number
 
   constructor(setup: ThreadSetup, threads: number, dies: () => boolean) {
+    this.threads = threads
     this.#setup = setup
     this.#free = threads
     this.#dies = dies
+  }
+
+  get busy(): number {
+    return this.threads - this.#free
+  }
+  get queued(): number {
+    return this.#waiting.length
   }
 
   run(_owner: number, make: () => Task): Promise<TaskOutcome> {

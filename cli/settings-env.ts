@@ -1,11 +1,14 @@
 /** Settings as environment of a child process: the inverse of `readSettings`. */
-import { type Settings, settingsTable } from '../cluster/settings.ts'
+import { fileVariable, type Settings, settingsTable } from '../cluster/settings.ts'
 
 export const settingsEnv = (changes: Partial<Settings>): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(changes).flatMap(([name, value]) => {
-      const entry = settingsTable[name as keyof Settings]
+      const { env, hide, ...entry } = settingsTable[name as keyof Settings]
       const kind = entry.kind as { show(value: unknown): string }
-      return value === undefined ? [] : [[entry.env, kind.show(value)]]
+      if (value === undefined) return []
+      // What was read from a file travels as its value: the inherited name of the file would contradict it.
+      const noFile = hide === undefined ? [] : [[fileVariable(env), '']]
+      return [[env, kind.show(value)], ...noFile]
     }),
   )

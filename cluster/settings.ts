@@ -4,18 +4,21 @@
  */
 import { MillraceError } from './errors.ts'
 import { nearest } from './nearest.ts'
+import { type Environment, fileVariable, secretText } from './settings/given.ts'
 import { type Setting, type SettingName, type Settings, settingsTable } from './settings/table.ts'
 
+export { type Environment, fileVariable, isGiven, secretText } from './settings/given.ts'
 export { type Settings, settingsTable } from './settings/table.ts'
 export { parseDuration } from './settings/values.ts'
 
 /** Options of the pipeline itself travel as MILLRACE_OPTION_<NAME>; see pipelines/api. */
 export const OPTION_PREFIX = 'MILLRACE_OPTION_'
 
-export type Environment = Readonly<Record<string, string | undefined>>
-
 const entries = Object.entries(settingsTable) as readonly (readonly [SettingName, Setting<unknown>])[]
-const knownNames = entries.map(([, entry]) => entry.env)
+const isSecret = ({ hide }: Setting<unknown>): boolean => hide !== undefined
+const knownNames = entries.flatMap(([, entry]) =>
+  isSecret(entry) ? [entry.env, fileVariable(entry.env)] : [entry.env],
+)
 
 /**
  * @throws MillraceError `settings` on an unknown MILLRACE_* name (with the nearest known one), a value that does not parse,
@@ -43,6 +46,7 @@ const refuseUnknown = (name: string): void => {
 
 /** The text that counts: an empty one is none, so that a deployment can switch a setting off. */
 const given = (entry: Setting<unknown>, env: Environment): string | undefined => {
+  if (isSecret(entry)) return secretText(entry.env, env)
   const raw = env[entry.env]
   if (raw === undefined || raw === '') return undefined
   return entry.env.endsWith('_PORT') && injectedValue.test(raw) ? undefined : raw
@@ -98,7 +102,7 @@ export interface ExplainedSetting {
   readonly name: SettingName
   readonly env: string
   readonly value: string
-  readonly from: 'default' | 'environment' | 'local services'
+  readonly from: 'default' | 'environment' | 'file' | 'local services'
 }
 
 /** What counts and where it comes from, for people: secrets are hidden. */
@@ -107,10 +111,11 @@ export const explainSettings = (env: Environment, resolved: Settings): readonly 
     const text = entry.kind.show(resolved[name])
     const own = given(entry, env) !== undefined
     const local = !own && text !== entry.kind.show(entry.default)
+    const source = env[entry.env] ? 'environment' : 'file'
     return {
       name,
       env: entry.env,
       value: entry.hide?.(text) ?? text,
-      from: own ? 'environment' : local ? 'local services' : 'default',
+      from: own ? source : local ? 'local services' : 'default',
     }
   })

@@ -1,10 +1,13 @@
-/** A pipeline's own options: its TypeBox schema against the environment's MILLRACE_OPTION_<NAME>. */
+/**
+ * A pipeline's own options: its TypeBox schema against the environment's MILLRACE_OPTION_<NAME>. A secret one may stand in the
+ * file that MILLRACE_OPTION_<NAME>_FILE names.
+ */
 import { randomBytes } from 'node:crypto'
 import type { TSchema } from 'typebox'
 import { Check, Convert, Default } from 'typebox/value'
 import { MillraceError } from '../../cluster/errors.ts'
 import { nearest } from '../../cluster/nearest.ts'
-import { type Environment, OPTION_PREFIX } from '../../cluster/settings.ts'
+import { type Environment, fileVariable, isGiven, OPTION_PREFIX, secretText } from '../../cluster/settings.ts'
 import type { AnyPipeline, JsonObject } from './define.ts'
 
 interface Annotated {
@@ -24,12 +27,12 @@ export const resolveOptions = (pipeline: AnyPipeline, env: Environment): JsonObj
   const types = Object.entries(pipeline.options?.properties ?? {})
   refuseUnknown(
     pipeline.name,
-    types.map(([name]) => optionVariable(name)),
+    types.flatMap(([name, type]) => variablesOf(name, type)),
     env,
   )
   const options: JsonObject = {}
   for (const [name, type] of types) {
-    const value = Default(type, parse(type, env[optionVariable(name)]))
+    const value = Default(type, parse(type, textOf(name, type, env)))
     if (value === undefined && '~optional' in type) continue
     if (!Check(type, value)) throw unfit(name, type, value === undefined)
     options[name] = value
@@ -41,9 +44,19 @@ export const resolveOptions = (pipeline: AnyPipeline, env: Environment): JsonObj
 export const makeSecrets = (pipeline: AnyPipeline, env: Environment): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(pipeline.options?.properties ?? {})
-      .filter(([name, type]) => isSecret(type) && (env[optionVariable(name)] ?? '') === '')
+      .filter(([name, type]) => isSecret(type) && !isGiven(optionVariable(name), env))
       .map(([name]) => [optionVariable(name), randomBytes(32).toString('hex')]),
   )
+
+const variablesOf = (name: string, type: TSchema): readonly string[] => {
+  const variable = optionVariable(name)
+  return isSecret(type) ? [variable, fileVariable(variable)] : [variable]
+}
+
+const textOf = (name: string, type: TSchema, env: Environment): string | undefined => {
+  const variable = optionVariable(name)
+  return isSecret(type) ? secretText(variable, env) : env[variable]
+}
 
 const refuseUnknown = (pipeline: string, known: readonly string[], env: Environment): void => {
   for (const [variable, text] of Object.entries(env)) {

@@ -8,7 +8,7 @@ const row = (setting: Setting<unknown>): readonly string[] => [
   code(setting.env),
   setting.kind.doc,
   setting.shownDefault ?? code(setting.kind.show(setting.default)),
-  setting.hide === undefined ? setting.doc : `${setting.doc} (never shown whole)`,
+  setting.hide === undefined ? setting.doc : `${setting.doc} (secret)`,
 ]
 
 const group = ([title, settings]: readonly [string, object]): string => {
@@ -23,6 +23,9 @@ export const settingsPage = (): string =>
 Millrace is set by environment variables. \`millrace settings\` shows what counts and where it comes from.
 
 - An empty value counts as none. An unknown \`MILLRACE_*\` name stops every command, with the nearest known name.
+- Secrets are never shown whole. Each of them, and each secret option of a pipeline, may stand in a file that \`MILLRACE_<NAME>_FILE\` names,
+  as Kubernetes and Docker mount them; newlines at its end do not count. Both set, or a file that is empty or cannot be read, is an error.
+- In Kubernetes each is a value of [the Helm chart](../deploy/helm/millrace/README.md).
 - Durations are written \`500ms\`, \`60s\`, \`5m\`, \`1h\`; sizes \`65536\`, \`64KiB\`, \`16MiB\`.
 - A pipeline's own options are \`${OPTION_PREFIX}<NAME>\`; \`OTEL_*\` belongs to the OpenTelemetry SDK; \`NO_COLOR\` is respected.
 - Names that Kubernetes injects for a Service (\`_SERVICE_HOST\`, \`_SERVICE_PORT*\`, \`_PORT\`, \`_PORT_*\`) are ignored.

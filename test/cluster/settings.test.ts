@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { settingsEnv } from '../../cli/settings-env.ts'
 import { MillraceError } from '../../cluster/errors.ts'
 import {
   addresses,
@@ -157,6 +161,76 @@ describe('readSettings', () => {
         }
       }),
     )
+  })
+})
+
+describe('a secret in a file', () => {
+  let folder = ''
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-secret-'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const written = (name: string, text: string): string => {
+    const path = join(folder, name)
+    writeFileSync(path, text)
+    return path
+  }
+
+  test.each([
+    ['hunter2', 'hunter2'],
+    ['hunter2\n', 'hunter2'],
+    ['hunter2\r\n\n', 'hunter2'],
+    [' hunter 2 \n', ' hunter 2 '],
+  ])('%j is read as %j', (text, value) => {
+    const env = { MILLRACE_HTTP_TOKEN_FILE: written('token', text) }
+    expect(readSettings(env).httpToken).toBe(value)
+    expect(explainSettings(env, readSettings(env)).find(({ name }) => name === 'httpToken')).toMatchObject({
+      value: '***',
+      from: 'file',
+    })
+  })
+
+  test('every secret may stand in one, and nothing else', () => {
+    // MILLRACE_HTTP_PORT_FILE could be injected by Kubernetes for a Service, as far as its name goes.
+    const entries = Object.entries(settingsTable).filter(([, { env }]) => !env.endsWith('_PORT'))
+    for (const [name, { env, hide }] of entries) {
+      const path = written('any', 'redis://app:hunter2@redis.example:6379')
+      const variable = `${env}_FILE`
+      if (hide === undefined) expect(refusal({ [variable]: path }).message, name).toContain('unknown setting')
+      else if (name === 'alertHook' || name === 'opensearchUrl')
+        expect(refusal({ [variable]: path }).message, name).not.toContain('hunter2')
+      else
+        expect(readSettings({ [variable]: path }), name).toMatchObject({
+          [name]: 'redis://app:hunter2@redis.example:6379',
+        })
+    }
+  })
+
+  test('said twice it is refused: neither wins by chance', () => {
+    const env = { MILLRACE_HTTP_TOKEN: 'a', MILLRACE_HTTP_TOKEN_FILE: written('token', 'b') }
+    expect(refusal(env).message).toBe('MILLRACE_HTTP_TOKEN and MILLRACE_HTTP_TOKEN_FILE are both set')
+    expect(readSettings({ ...env, MILLRACE_HTTP_TOKEN_FILE: '' }).httpToken).toBe('a')
+    expect(readSettings({ ...env, MILLRACE_HTTP_TOKEN: '' }).httpToken).toBe('b')
+  })
+
+  test('a file that is not there, is none or is empty is refused by name', () => {
+    const at = (path: string) => refusal({ MILLRACE_HTTP_TOKEN_FILE: path }).message
+    const gone = join(folder, 'gone')
+    expect(at(gone)).toBe(`MILLRACE_HTTP_TOKEN_FILE: ${gone} cannot be read (ENOENT)`)
+    expect(at(folder)).toBe(`MILLRACE_HTTP_TOKEN_FILE: ${folder} cannot be read (EISDIR)`)
+    const empty = written('empty', '\n')
+    expect(at(empty)).toBe(`MILLRACE_HTTP_TOKEN_FILE: ${empty} is empty`)
+  })
+
+  test('a wrong value of a file is not repeated', () => {
+    const { message } = refusal({ MILLRACE_REDIS_URL_FILE: written('url', 'hunter2@host') })
+    expect(message).toBe('MILLRACE_REDIS_URL: expected redis://host:port or rediss://host:port')
+  })
+
+  test('a child process gets the value alone, and reads the same', () => {
+    const env = { MILLRACE_REDIS_URL_FILE: written('url', 'redis://redis.example:6379\n') }
+    const settings = readSettings(env)
+    expect(readSettings({ ...env, ...settingsEnv(settings) })).toEqual(settings)
   })
 })
 

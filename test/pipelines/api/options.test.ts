@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import Type, { type TObject } from 'typebox'
 import { expect, test } from 'vitest'
 import { definePipeline } from '../../../pipelines/api/define.ts'
@@ -89,4 +92,24 @@ test('secrets that are not set can be made, and no others', () => {
     key: made.MILLRACE_OPTION_KEY,
     plain: 'p',
   })
+})
+
+test('a secret option may stand in a file; any other may not', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-option-'))
+  try {
+    const file = join(folder, 'key')
+    writeFileSync(file, '0123456789abcdef\n')
+    const pipeline = withOptions(
+      Type.Object({ key: Type.String({ minLength: 16, secret: true }), tag: Type.String({ default: 't' }) }),
+    )
+    const env = { MILLRACE_OPTION_KEY_FILE: file }
+    expect(resolveOptions(pipeline, env)).toEqual({ key: '0123456789abcdef', tag: 't' })
+    expect(makeSecrets(pipeline, env)).toEqual({})
+    expect(() => resolveOptions(pipeline, { ...env, MILLRACE_OPTION_KEY: 'x' })).toThrow('are both set')
+    expect(() => resolveOptions(pipeline, { ...env, MILLRACE_OPTION_TAG_FILE: file })).toThrow(
+      'no option MILLRACE_OPTION_TAG_FILE',
+    )
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

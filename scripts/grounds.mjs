@@ -56,6 +56,14 @@ export const grounds = [
     },
   },
   {
+    name: 'tests of the Helm chart',
+    helpers: ['go-tools.ts'],
+    ensure: async () => {
+      await ensureServices()
+      runInstaller('test/support/go-tools.ts')
+    },
+  },
+  {
     name: 'tests on real Kafka and Redis',
     helpers: ['services.ts', 'redis.ts'],
     ensure: ensureServices,

@@ -20,6 +20,8 @@ export interface Job {
   readonly records: number
   /** The input is still being written. */
   readonly follow: boolean
+  /** With telemetry on. */
+  readonly watched: boolean
 }
 
 export interface Measured {

@@ -17,6 +17,7 @@ interface Options {
   readonly count: number
   readonly rounds: number
   readonly only?: System
+  readonly telemetry: boolean
   readonly partitions: number
   readonly latency: boolean
   readonly short: boolean
@@ -25,7 +26,10 @@ interface Options {
 
 const SHORT = { count: 100_000, rounds: 1 } as const
 
-const chosen = ({ only }: Options): readonly System[] => (only === undefined ? systems : [only])
+const chosen = ({ only, telemetry }: Options): readonly System[] => {
+  if (only !== undefined) return [only]
+  return telemetry ? ['millrace', 'watched'] : ['millrace', 'loop']
+}
 
 const runOnce = async (stage: Stage, system: System, round: number, expected: Expected) => {
   const job = await stage.job(system, round, expected.records)
@@ -81,6 +85,7 @@ const program = new Command('bench')
   .option('--count <n>', 'records of each run', positive, 1_000_000)
   .option('--rounds <n>', 'rounds; the medians count', positive, 3)
   .addOption(new Option('--only <system>', 'run one system alone').choices(systems))
+  .option('--telemetry', 'Millrace with telemetry on against the same with it off', false)
   .option('--partitions <n>', 'partitions of the input', positive, 4)
   .option('--latency', 'measure the time to the committed output at 500 records/s instead', false)
   .option('--short', '100,000 records, one round', false)

@@ -5,10 +5,15 @@ import { readFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import type { FromSystem, Job, Measured } from './child.ts'
 
-export const systems = ['millrace', 'loop'] as const
+/** `watched`: Millrace with telemetry on, 1 % of the records sampled, scraped once a second. */
+export const systems = ['millrace', 'watched', 'loop'] as const
 export type System = (typeof systems)[number]
 
-const entries = { millrace: './millrace-process.ts', loop: './loop-process.ts' } as const
+const entries = {
+  millrace: './millrace-process.ts',
+  watched: './millrace-process.ts',
+  loop: './loop-process.ts',
+} as const
 
 export interface Sample {
   readonly system: System

@@ -70,6 +70,7 @@ const stageOf = async (settings: Settings, services: Services, topology: Topolog
       name,
       records,
       follow: false,
+      watched: system === 'watched',
     }
   }
   const forget = ({ output, deadLetters }: Job) =>

@@ -15,7 +15,7 @@ export interface Report {
   readonly records: number
   readonly rounds: number
   readonly medians: Partial<Record<System, Summary>>
-  /** Millrace to the loop, where both ran. */
+  /** Millrace to the loop, where both ran; else with telemetry to without. */
   readonly ratio?: { readonly rate: number; readonly cpu: number }
   readonly samples: readonly Sample[]
   readonly faults: readonly string[]
@@ -54,13 +54,19 @@ export const reportOf = (
     const own = samples.filter((sample) => sample.system === system)
     if (own.length > 0) medians[system] = summaryOf(own)
   }
-  const { millrace, loop } = medians
-  const ratio = millrace &&
-    loop && { rate: millrace.recordsPerSecond / loop.recordsPerSecond, cpu: millrace.cpu / loop.cpu }
+  const { millrace, watched, loop } = medians
+  const ratio = (loop && to(millrace, loop)) ?? (millrace && to(watched, millrace))
   return { records, rounds, medians, ...(ratio && { ratio }), samples, faults }
 }
 
-const names = { millrace: 'Millrace, exactly once', loop: 'kafkajs loop, at least once' } as const
+const to = (one: Summary | undefined, other: Summary) =>
+  one && { rate: one.recordsPerSecond / other.recordsPerSecond, cpu: one.cpu / other.cpu }
+
+const names = {
+  millrace: 'Millrace, exactly once',
+  watched: 'the same, telemetry on',
+  loop: 'kafkajs loop, at least once',
+} as const
 const head = ['system', 'records/s', 'CPU s/million', 'broker CPU s/million', 'peak MB']
 
 const row = (name: string, one: Pick<Summary, 'recordsPerSecond' | 'cpu' | 'brokerCpu' | 'peakMb'>) => [
@@ -82,7 +88,8 @@ export const textOf = ({ records, rounds, medians, ratio, faults }: Report): str
     return summary === undefined ? [] : [row(names[system], summary)]
   })
   const lines = [`${count(records)} records, ${rounds} rounds, medians`, table(head, rows)]
+  const compared = medians.loop === undefined ? 'telemetry on to off' : 'Millrace to the loop'
   if (ratio !== undefined)
-    lines.push(`Millrace to the loop: ${ratio.rate.toFixed(2)} x the rate, ${ratio.cpu.toFixed(2)} x the CPU`)
+    lines.push(`${compared}: ${ratio.rate.toFixed(2)} x the rate, ${ratio.cpu.toFixed(2)} x the CPU`)
   return [...lines, ...faults.map((fault) => `FAULT ${fault}`)].join('\n')
 }

@@ -13,6 +13,7 @@ import { useServices } from '../support/services.ts'
 
 const refused = fileURLToPath(new URL('fixtures/refused.ts', import.meta.url))
 const TOKEN = 'a-token'
+const TRACES = 'http://traces.example/trace/{traceId}?view=all'
 /** Of the first wait: no run but those that are asked for. */
 const DELAY_MS = 600_000
 
@@ -28,8 +29,11 @@ let parkedAt: number
 beforeAll(async () => {
   stack = new AsyncDisposableStack()
   const { kafka, redis } = await useServices()
-  const settings = { retryDelay: DELAY_MS, retryJitter: 0 }
-  cluster = stack.use(await TestCluster.open({ kafka, redis, pipeline: refused, partitions: 1, settings }))
+  const settings = { retryDelay: DELAY_MS, retryJitter: 0, traceUrl: TRACES }
+  // Nobody takes them: a job names its trace all the same.
+  const env = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://127.0.0.1:1', OTEL_TRACES_SAMPLER: 'always_on' }
+  const options = { kafka, redis, pipeline: refused, partitions: 1, settings, env }
+  cluster = stack.use(await TestCluster.open(options))
   name = queuePlace(cluster.settings.clusterId, 'refused', cluster.settings.topicPrefix).name
   // The pages come from the package, wherever it was started.
   const elsewhere = stack.adopt(await mkdtemp(join(tmpdir(), 'millrace-queues-')), (folder) =>
@@ -71,6 +75,7 @@ interface ShownJob {
   readonly delay: number
   readonly timestamp: number
   readonly failedReason?: string
+  readonly externalUrl?: { readonly displayText: string; readonly href: string }
   readonly opts: { readonly attempts: number }
 }
 interface ShownQueue {
@@ -118,6 +123,14 @@ test('a job says where its record is, what is wrong and when it runs again; of k
   expect(Math.abs(due - parkedAt - DELAY_MS)).toBeLessThan(60_000)
   expect(Math.abs((job?.timestamp ?? 0) + (job?.delay ?? 0) - due)).toBeLessThan(1000)
   expect(JSON.stringify(job)).not.toMatch(/long street/)
+})
+
+test('a job leads to its trace, where the settings say where traces are', async () => {
+  const [job] = (await look()).jobs
+  const traceId = job?.data.traceId ?? ''
+  expect(traceId).toMatch(/^[0-9a-f]{32}$/)
+  const href = `http://traces.example/trace/${traceId}?view=all`
+  expect(job?.externalUrl).toEqual({ displayText: 'Trace', href })
 })
 
 test('it is read-only: whatever would change the queue is refused', async () => {

@@ -220,12 +220,19 @@ export class Feed {
   #jobOf(parked: Parked, delayMs: number): RetryJob {
     const { partition, offset, park, attempts, code, message, key, preview } = parked
     const { slot, topic, policy } = this.#parts
-    const { traceId } = parseTraceparent(parked.trace ?? '') ?? {}
+    const context = parseTraceparent(parked.trace ?? '')
     const origin = formatOrigin({ topic, partition, offset })
     const stateOffset = this.#offsetOf(partition, offset) ?? -1
     const place = { partition, offset, slot, stateOffset, park, runsBefore: attempts }
     const outlook = outlookOf(attempts + 1, policy.attempts, parked.due)
-    const shown = { origin, key, preview, code, message, ...(traceId && { traceId }) }
+    const shown = {
+      origin,
+      key,
+      preview,
+      code,
+      message,
+      ...(context?.sampled && { traceId: context.traceId }),
+    }
     const data = { ...shown, ...outlook, ...place }
     return { data, delayMs, runs: policy.attempts - attempts }
   }

@@ -108,7 +108,10 @@ const MOST_REMEMBERED = 1000
 /** Numbers of an event, and which pipeline it is of: what a reader of logs filters by. */
 const fieldsOf = (event: object): Readonly<Record<string, string | number>> =>
   Object.fromEntries(
-    Object.entries(event).filter(([name, value]) => typeof value === 'number' || name === 'pipeline'),
+    Object.entries(event).flatMap(([name, value]): [string, string | number][] => {
+      if (typeof value === 'number') return [[name, Math.round(value * 10) / 10]]
+      return name === 'pipeline' ? [[name, String(value)]] : []
+    }),
   )
 
 export const logEvents = (events: EventBus, level: Level, write: Write): void => {

@@ -5,7 +5,7 @@
 import { hostname } from 'node:os'
 import { styleText } from 'node:util'
 import type { Redis } from 'ioredis'
-import type { EventBus } from '../cluster/events.ts'
+import { type EventBus, type Listened, watched } from '../cluster/events.ts'
 import { VERSION } from '../cluster/protocol/version.ts'
 import type { Keys } from '../cluster/redis/keys.ts'
 import { announceProcess, type ProcessRole } from '../cluster/redis/processes.ts'
@@ -73,16 +73,17 @@ export const startTelemetry = async (
   events: EventBus,
 ): Promise<Telemetry> => {
   await using begun = new AsyncDisposableStack()
+  const seen = watched(events, 'telemetry')
+  // From the first moment on: others connect while the SDK is loaded, and may have to wait for something.
+  const sinks: Write[] = [logSink(settings, subject.id)]
+  const write: Write = (line) => {
+    for (const sink of sinks) sink(line)
+  }
+  logEvents(seen, settings.logLevel, write)
   const sdk = await startSdk(subject)
   if (sdk !== undefined) begun.defer(() => sdk.close())
-  const local = logSink(settings, subject.id)
-  const remote = sdk?.logger && otlpSink(sdk.logger)
-  const write: Write = (line) => {
-    local(line)
-    remote?.(line)
-  }
-  logEvents(events, settings.logLevel, write)
-  const metered = sdk && (await meter(sdk, subject, events))
+  if (sdk?.logger !== undefined) sinks.push(otlpSink(sdk.logger))
+  const metered = sdk && (await meter(sdk, subject, seen))
   if (metered !== undefined) begun.defer(metered.close)
   const tracers = sdk && (await import('../telemetry/tracing.ts'))
   const stack = begun.move()
@@ -93,7 +94,7 @@ export const startTelemetry = async (
     trace: (topic, group) => {
       if (sdk === undefined || tracers === undefined || samplingOf(process.env) === undefined) return
       const { tracer, ids } = sdk
-      const spans = new tracers.SpanMaker({ events, tracer, ids, topic, ...(group && { group }) })
+      const spans = new tracers.SpanMaker({ events: seen, tracer, ids, topic, ...(group && { group }) })
       stack.defer(() => spans.close())
     },
     serve: async (probes, index = 0) => {
@@ -110,7 +111,7 @@ export const startTelemetry = async (
   }
 }
 
-const meter = async (sdk: Sdk, { role, id, pipeline }: Subject, events: EventBus) => {
+const meter = async (sdk: Sdk, { role, id, pipeline }: Subject, events: Listened) => {
   const [{ Instruments }, { countEvents, declareWorker }, { observeProcess }] = await Promise.all([
     import('../telemetry/instruments.ts'),
     import('../telemetry/counting.ts'),

@@ -100,9 +100,10 @@ const main = async (start: ChildStart): Promise<void> => {
   await host.worker.stop()
   await membership.stop()
   await watched[Symbol.asyncDispose]()
-  await telemetry[Symbol.asyncDispose]()
   await host.close()
   clearTimeout(deadline)
+  // Whoever collects may be away: that is no part of the drain.
+  await telemetry[Symbol.asyncDispose]()
 }
 
 const facts = (host: Host, settings: Settings) => ({

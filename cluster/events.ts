@@ -3,6 +3,7 @@
  * One list, so that every span, metric and log line later has a declared source.
  */
 import { EventEmitter } from 'node:events'
+import { messageOf } from './errors.ts'
 import type { TracedRecord } from './trace.ts'
 
 /** A JSON object as it was published. */
@@ -143,6 +144,21 @@ export interface Events {
   /** Something of another version or malformed was left alone. */
   skipped: { detail: string }
 }
+
+/** What whoever only listens sees of it. */
+export type Listened = Pick<EventBus, 'on'>
+
+/** For those who watch: a fault of theirs is told as a warning of the process, and the flow that emitted goes on. */
+export const watched = (events: EventBus, who: string): Listened => ({
+  on: (name, listener) =>
+    events.on(name, (event) => {
+      try {
+        listener(event)
+      } catch (error) {
+        process.emitWarning(`${who}: ${messageOf(error)}`)
+      }
+    }),
+})
 
 export class EventBus {
   readonly #emitter = new EventEmitter()

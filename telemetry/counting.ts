@@ -1,5 +1,5 @@
 /** Events to counters and histograms: one line an event, no decision. */
-import type { BatchCommitted, EventBus } from '../cluster/events.ts'
+import type { BatchCommitted, Listened } from '../cluster/events.ts'
 import type { Instruments } from './instruments.ts'
 
 /** Codes come from pipelines: beyond so many they count together, so that no pipeline can flood whoever collects. */
@@ -8,7 +8,7 @@ const OTHER = '(other)'
 
 const S = 1000
 
-export const countEvents = (events: EventBus, instruments: Instruments): void => {
+export const countEvents = (events: Listened, instruments: Instruments): void => {
   const codes = boundedLabel(MOST_CODES)
   const add: Instruments['add'] = (...given) => instruments.add(...given)
   const record: Instruments['record'] = (...given) => instruments.record(...given)

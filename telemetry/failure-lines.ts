@@ -3,7 +3,7 @@
  * one of them is. A pipeline may drop or refuse every record.
  */
 import { type Clock, systemClock } from '../cluster/actor/clock.ts'
-import type { CodeCount, EventBus } from '../cluster/events.ts'
+import type { CodeCount, Listened } from '../cluster/events.ts'
 import { printableText } from '../cluster/printable.ts'
 import type { TracedRecord } from '../cluster/trace.ts'
 import type { Level, Write } from './log.ts'
@@ -27,7 +27,7 @@ const texts: Readonly<Record<Outcome, (records: number) => string>> = {
   retry: (records) => `${many(records, 'record')} will run again`,
 }
 
-export const tellFailures = (events: EventBus, write: Write, clock: Clock = systemClock): void => {
+export const tellFailures = (events: Listened, write: Write, clock: Clock = systemClock): void => {
   /** What was told a moment ago, with what has come since. */
   const quiet = new Map<string, { since: number; example: Example | undefined }>()
 

@@ -2,7 +2,7 @@
  * What happens in a process, as log lines: one table from event to level and text. How a line looks is another's business
  * (log-sinks.ts). Texts of others are made printable, and nothing of a record is ever told but its place.
  */
-import type { EventBus, Events } from '../cluster/events.ts'
+import type { Events, Listened } from '../cluster/events.ts'
 import { printableText } from '../cluster/printable.ts'
 import { tellFailures } from './failure-lines.ts'
 
@@ -114,7 +114,7 @@ const fieldsOf = (event: object): Readonly<Record<string, string | number>> =>
     }),
   )
 
-export const logEvents = (events: EventBus, level: Level, write: Write): void => {
+export const logEvents = (events: Listened, level: Level, write: Write): void => {
   const written = new Map<string, number>()
   const isTold = (of: Level) => severity[of] >= severity[level]
   const log = <K extends Told>(name: K) => {

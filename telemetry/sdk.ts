@@ -34,7 +34,7 @@ export interface Sdk {
 
 const SCOPE = 'millrace'
 /** What an exporter cannot send by then is lost: an end must not hang on whoever collects. */
-const CLOSE_MS = 2000
+const CLOSE_MS = 1000
 
 export const startSdk = ({ env, service, version, attributes }: SdkOptions): Sdk => {
   const ids = new GivenIds()

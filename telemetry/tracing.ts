@@ -24,13 +24,13 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api'
-import type { BatchCommitted, EventBus, Events, LetterSent, RetryRun } from '../cluster/events.ts'
+import type { BatchCommitted, Events, LetterSent, Listened, RetryRun } from '../cluster/events.ts'
 import { parseTraceparent, rootContext, type TraceContext, type TracedRecord } from '../cluster/trace.ts'
 import type { GivenIds } from './ids.ts'
 import { type AttributeName, attributes, type SpanName, spans } from './spans.ts'
 
 export interface TracingOptions {
-  readonly events: EventBus
+  readonly events: Listened
   readonly tracer: Tracer
   readonly ids: GivenIds
   /** Of the input. */

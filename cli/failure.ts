@@ -1,6 +1,8 @@
 /** What a person sees of an error: one line, and the exit code of the table in cluster/errors.ts. */
+
 import { CommanderError } from 'commander'
 import { MillraceError } from '../cluster/errors.ts'
+import { printableText } from '../cluster/printable.ts'
 
 export interface Failure {
   /** Empty where there is nothing to add (help, version). */
@@ -8,7 +10,7 @@ export interface Failure {
   readonly exitCode: number
 }
 
-const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ').trim()
+const oneLine = (text: string): string => printableText(text.replace(/\s*[\r\n]\s*/g, ' ').trim())
 const lineOf = (error: MillraceError): string => oneLine(`millrace: ${error.message}; ${error.remedy}`)
 
 export const failureOf = (error: unknown): Failure => {

@@ -5,16 +5,16 @@
 import { hostname } from 'node:os'
 import { styleText } from 'node:util'
 import type { Redis } from 'ioredis'
-import { type EventBus, type Listened, watched } from '../cluster/events.ts'
+import { type EventBus, guarded, type Listened } from '../cluster/events.ts'
 import { VERSION } from '../cluster/protocol/version.ts'
 import type { Keys } from '../cluster/redis/keys.ts'
 import { announceProcess, type ProcessRole } from '../cluster/redis/processes.ts'
 import type { Settings } from '../cluster/settings.ts'
 import type { Instruments } from '../telemetry/instruments.ts'
-import { type Level, logEvents, type Write } from '../telemetry/log.ts'
+import { isTold, type Level, logEvents, type Write } from '../telemetry/log.ts'
 import { jsonSink, otlpSink, textSink } from '../telemetry/log-sinks.ts'
 import type { Probes } from '../telemetry/probes.ts'
-import { isExported, samplingOf } from '../telemetry/sampling.ts'
+import { isDisabled, isExported, samplingOf } from '../telemetry/sampling.ts'
 import type { Sdk } from '../telemetry/sdk.ts'
 
 export interface Subject {
@@ -41,21 +41,25 @@ const paints = { debug: 'dim', info: 'green', warn: 'yellow', error: 'red' } as 
 const painted = (level: Level, text: string): string =>
   styleText(paints[level], text, { stream: process.stderr })
 
-/** @param level of the least severe line; absent: the settings' */
+/** Where the lines of this process go. */
 export const logSink = ({ logFormat }: Pick<Settings, 'logFormat'>, who: string): Write => {
   const isPretty = logFormat === 'pretty' || (logFormat === 'auto' && process.stderr.isTTY)
   return isPretty ? textSink(who, process.stderr, painted) : jsonSink(who, process.stderr)
 }
 
 /** The SDK is loaded where something asks for it only: it costs a third of a second. */
-const startSdk = async ({ role, id, pipeline }: Subject): Promise<Sdk | undefined> => {
-  if (process.env.OTEL_SDK_DISABLED === 'true') return undefined
+const startSdk = async (
+  { role, id, pipeline }: Subject,
+  tell: (text: string) => void,
+): Promise<Sdk | undefined> => {
+  if (isDisabled(process.env)) return undefined
   const isWanted = role !== 'tool' || isExported(process.env, 'TRACES')
   if (!isWanted) return undefined
   // Dropped spans are counted by the SDK itself, if asked to.
   process.env.OTEL_NODE_EXPERIMENTAL_SDK_METRICS ??= 'true'
-  const sdk = await import('../telemetry/sdk.ts')
-  return sdk.startSdk({
+  const { startSdk: start } = await import('../telemetry/sdk.ts')
+  return start({
+    tell,
     env: process.env,
     service: `millrace-${role}`,
     version: VERSION,
@@ -73,26 +77,27 @@ export const startTelemetry = async (
   events: EventBus,
 ): Promise<Telemetry> => {
   await using begun = new AsyncDisposableStack()
-  const seen = watched(events, 'telemetry')
+  const seen = guarded(events, 'telemetry')
   // From the first moment on: others connect while the SDK is loaded, and may have to wait for something.
   const sinks: Write[] = [logSink(settings, subject.id)]
   const write: Write = (line) => {
     for (const sink of sinks) sink(line)
   }
   logEvents(seen, settings.logLevel, write)
-  const sdk = await startSdk(subject)
+  const sdk = await startSdk(subject, (text) => write({ level: 'warn', event: 'telemetry', text }))
   if (sdk !== undefined) begun.defer(() => sdk.close())
   if (sdk?.logger !== undefined) sinks.push(otlpSink(sdk.logger))
   const metered = sdk && (await meter(sdk, subject, seen))
   if (metered !== undefined) begun.defer(metered.close)
   const tracers = sdk && (await import('../telemetry/tracing.ts'))
+  const sampling = sdk && samplingOf(process.env)
   const stack = begun.move()
   return {
-    say: (text, level = 'info') => write({ level, event: 'told', text }),
-    sampling: sdk && samplingOf(process.env),
+    say: (text, level = 'info') => isTold(level, settings.logLevel) && write({ level, event: 'told', text }),
+    sampling,
     ...(metered && { instruments: metered.instruments }),
     trace: (topic, group) => {
-      if (sdk === undefined || tracers === undefined || samplingOf(process.env) === undefined) return
+      if (sdk === undefined || tracers === undefined || sampling === undefined) return
       const { tracer, ids } = sdk
       const spans = new tracers.SpanMaker({ events: seen, tracer, ids, topic, ...(group && { group }) })
       stack.defer(() => spans.close())
@@ -117,7 +122,7 @@ const meter = async (sdk: Sdk, { role, id, pipeline }: Subject, events: Listened
     import('../telemetry/counting.ts'),
     import('../telemetry/observing.ts'),
   ])
-  const instruments = new Instruments(sdk.meter, pipeline === undefined ? {} : { pipeline })
+  const instruments = new Instruments(sdk.meter, sdk.observed, pipeline === undefined ? {} : { pipeline })
   countEvents(events, instruments)
   if (role === 'worker') declareWorker(instruments)
   const close = observeProcess(instruments, { role, version: VERSION, id })

@@ -66,6 +66,10 @@ const main = async (start: ChildStart): Promise<void> => {
     draining,
     appliedEpoch: follower?.appliedEpoch() ?? 0,
   })
+  // Before it joins: what keeps the port from being opened must not cost anybody a slot.
+  const appliedEpoch = () => follower?.appliedEpoch() || undefined
+  const { index } = start
+  const watched = await watchWorker({ settings, telemetry, host, subject, appliedEpoch, restarts, index })
   membership = await register(host, { events, leaseMs: settings.lease, report })
   const end = (error: unknown) => endWith(start, error)
   host.worker.failed.catch(end)
@@ -84,9 +88,6 @@ const main = async (start: ChildStart): Promise<void> => {
     ordered: (order) => host.worker.flush(order),
     onFailure: (error) => end(error),
   })
-  const appliedEpoch = () => follower?.appliedEpoch() ?? 0
-  const { index } = start
-  const watched = await watchWorker({ settings, telemetry, host, subject, appliedEpoch, restarts, index })
   start.ready()
   // By itself Node writes it at an orderly end: a worker that was killed would be compiled again.
   flushCompileCache()

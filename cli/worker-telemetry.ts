@@ -11,7 +11,8 @@ export interface WatchedWorker {
   readonly telemetry: Telemetry
   readonly host: Host
   readonly subject: Subject
-  readonly appliedEpoch: () => number
+  /** Undefined before it has been told which slots are its own. */
+  readonly appliedEpoch: () => number | undefined
   /** Times that the process was started again. */
   readonly restarts: number
   /** Among the processes of its supervisor. */
@@ -25,7 +26,7 @@ export const watchWorker = async (watched: WatchedWorker): Promise<AsyncDisposab
   if (telemetry.instruments !== undefined)
     observeWorker(telemetry.instruments, {
       measures: () => host.worker.measures(),
-      appliedEpoch,
+      appliedEpoch: () => appliedEpoch() ?? 0,
       restarts,
       budget: settings.restarts,
     })
@@ -35,10 +36,10 @@ export const watchWorker = async (watched: WatchedWorker): Promise<AsyncDisposab
 }
 
 /** Ready: it has a plan, and every slot that the plan gives it is read. */
-const probesOf = (host: Host, appliedEpoch: () => number): Probes => ({
+const probesOf = (host: Host, appliedEpoch: WatchedWorker['appliedEpoch']): Probes => ({
   healthy: () => ({ ok: true, why: '' }),
   ready: () => {
-    if (appliedEpoch() === 0) return { ok: false, why: 'no plan yet' }
+    if (appliedEpoch() === undefined) return { ok: false, why: 'no plan yet' }
     const waiting = host.worker.report().filter(({ state }) => state !== 'running')
     const why = waiting.map(({ slot, state, reason }) => `slot ${slot} is ${state}${reason && `: ${reason}`}`)
     return { ok: waiting.length === 0, why: why.join('; ') }

@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { messageOf } from './errors.ts'
+import { printableText } from './printable.ts'
 import type { TracedRecord } from './trace.ts'
 
 /** A JSON object as it was published. */
@@ -148,16 +149,19 @@ export interface Events {
 /** What whoever only listens sees of it. */
 export type Listened = Pick<EventBus, 'on'>
 
-/** For those who watch: a fault of theirs is told as a warning of the process, and the flow that emitted goes on. */
-export const watched = (events: EventBus, who: string): Listened => ({
-  on: (name, listener) =>
+/** For those who watch: a fault of theirs is told once, as a warning of the process, and the flow that emitted goes on. */
+export const guarded = (events: EventBus, who: string): Listened => ({
+  on: (name, listener) => {
+    let told = false
     events.on(name, (event) => {
       try {
         listener(event)
       } catch (error) {
-        process.emitWarning(`${who}: ${messageOf(error)}`)
+        if (!told) process.emitWarning(printableText(`${who}: ${messageOf(error)}`))
+        told = true
       }
-    }),
+    })
+  },
 })
 
 export class EventBus {

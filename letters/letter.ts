@@ -4,6 +4,7 @@
  */
 import type { DecodedRecord } from '../cluster/kafka/codec/records.ts'
 import { HEADER, type Origin, parseOrigin } from '../cluster/protocol/headers.ts'
+import { parseTraceparent } from '../cluster/trace.ts'
 
 export type Headers = readonly (readonly [name: string, value: Buffer | null])[]
 
@@ -97,6 +98,8 @@ const apart = (headers: Headers) => {
   const own = new Map<string, string>()
   const end = headers.findIndex(([name, value]) => {
     if (!OWN.includes(name) || own.has(name)) return true
+    // Letters of earlier versions have none of ours: what does not parse is the record's.
+    if (name === HEADER.traceparent && parseTraceparent(value?.toString() ?? '') === undefined) return true
     own.set(name, value?.toString() ?? '')
     return false
   })

@@ -1,10 +1,7 @@
 /** Events to counters and histograms: one line an event, no decision. */
 import type { BatchCommitted, Listened } from '../cluster/events.ts'
+import { boundedLabel, MOST_CODES } from './bounded.ts'
 import type { Instruments } from './instruments.ts'
-
-/** Codes come from pipelines: beyond so many they count together, so that no pipeline can flood whoever collects. */
-const MOST_CODES = 100
-const OTHER = '(other)'
 
 const S = 1000
 
@@ -64,17 +61,6 @@ const countBatch = (
   }
   for (const [stage, ms] of Object.entries(stages))
     instruments.record('millrace_stage_seconds', Math.max(0, ms) / S, { stage })
-}
-
-/** The first so many values as they are, every later one as `(other)`. */
-export const boundedLabel = (most: number): ((value: string) => string) => {
-  const known = new Set<string>()
-  return (value) => {
-    if (known.has(value)) return value
-    if (known.size >= most) return OTHER
-    known.add(value)
-    return value
-  }
 }
 
 /** What has not happened yet is 0, not absent: a first event shows as a rise. */

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../cluster/actor/clock.ts'
 import type { CodeCount, Listened } from '../cluster/events.ts'
 import { printableText } from '../cluster/printable.ts'
 import type { TracedRecord } from '../cluster/trace.ts'
+import { boundedLabel, MOST_CODES } from './bounded.ts'
 import type { Level, Write } from './log.ts'
 
 const QUIET_MS = 10_000
@@ -28,6 +29,7 @@ const texts: Readonly<Record<Outcome, (records: number) => string>> = {
 }
 
 export const tellFailures = (events: Listened, write: Write, clock: Clock = systemClock): void => {
+  const bounded = boundedLabel(MOST_CODES)
   /** What was told a moment ago, with what has come since. */
   const quiet = new Map<string, { since: number; example: Example | undefined }>()
 
@@ -50,8 +52,9 @@ export const tellFailures = (events: Listened, write: Write, clock: Clock = syst
   }
 
   events.on('batchCommitted', ({ partition, codes, traced }) => {
-    for (const { outcome, code, records } of codes) {
-      const record = traced.find((one) => one.outcome === outcome && one.code === code)
+    for (const { outcome, code: told, records } of codes) {
+      const record = traced.find((one) => one.outcome === outcome && one.code === told)
+      const code = bounded(told)
       const example = record && { partition, record }
       const known = quiet.get(`${outcome}/${code}`)
       if (known === undefined) tell(outcome, code, records, example)

@@ -1,6 +1,7 @@
 /** The instruments of the declared metrics: made once, by name; a name that is not declared does not compile. */
-import type { Attributes, Counter, Histogram, Meter, ObservableResult } from '@opentelemetry/api'
+import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api'
 import { type MetricName, metrics } from './metrics.ts'
+import type { ObservedMetrics, Samples } from './observed.ts'
 
 const optionsOf = (name: MetricName) => {
   const { doc, unit, buckets } = metrics[name]
@@ -13,13 +14,15 @@ const optionsOf = (name: MetricName) => {
 
 export class Instruments {
   readonly #meter: Meter
+  readonly #observed: ObservedMetrics
   readonly #counters = new Map<string, Counter>()
   readonly #histograms = new Map<string, Histogram>()
   /** On every sample. */
   readonly #always: Attributes
 
-  constructor(meter: Meter, always: Attributes = {}) {
+  constructor(meter: Meter, observed: ObservedMetrics, always: Attributes = {}) {
     this.#meter = meter
+    this.#observed = observed
     this.#always = always
   }
 
@@ -37,16 +40,11 @@ export class Instruments {
     this.#histogram(name).record(value, this.#labels(name, labels))
   }
 
-  /** @param look asked at each collection: samples of value and labels */
-  observe(name: MetricName, look: () => Iterable<readonly [value: number, labels?: Attributes]>): void {
-    const options = optionsOf(name)
-    const isCounter = metrics[name].kind === 'observed-counter'
-    const instrument = isCounter
-      ? this.#meter.createObservableCounter(name, options)
-      : this.#meter.createObservableGauge(name, options)
-    instrument.addCallback((result: ObservableResult) => {
-      for (const [value, labels] of look()) result.observe(value, this.#labels(name, labels ?? {}))
-    })
+  /** @param look asked at each collection: samples of value and labels; what it leaves out is gone */
+  observe(name: MetricName, look: () => Samples): void {
+    const { doc, unit, kind } = metrics[name]
+    const all = () => [...look()].map(([value, labels = {}]) => [value, this.#labels(name, labels)] as const)
+    this.#observed.add({ name, doc, unit, isCounter: kind === 'observed-counter', look: all })
   }
 
   /** Those of the metric's own labels that everything here has. */

@@ -1,6 +1,7 @@
 /**
  * What happens in a process, as log lines: one table from event to level and text. How a line looks is another's business
- * (log-sinks.ts). Texts of others are made printable, and nothing of a record is ever told but its place.
+ * (log-sinks.ts). Texts of others are made printable, and nothing of a record is told but its place, and what its
+ * pipeline publishes as insights.
  */
 import type { Events, Listened } from '../cluster/events.ts'
 import { printableText } from '../cluster/printable.ts'
@@ -8,6 +9,9 @@ import { tellFailures } from './failure-lines.ts'
 
 export type Level = 'debug' | 'info' | 'warn' | 'error'
 const severity: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 }
+
+/** Whether a line of that level is written where the least severe one is `least`. */
+export const isTold = (level: Level, least: Level): boolean => severity[level] >= severity[least]
 
 export interface LogLine {
   readonly level: Level
@@ -116,10 +120,9 @@ const fieldsOf = (event: object): Readonly<Record<string, string | number>> =>
 
 export const logEvents = (events: Listened, level: Level, write: Write): void => {
   const written = new Map<string, number>()
-  const isTold = (of: Level) => severity[of] >= severity[level]
   const log = <K extends Told>(name: K) => {
     const line = logLines[name]
-    if (!isTold(line.level)) return
+    if (!isTold(line.level, level)) return
     events.on(name, (event) => {
       const text = line.text(event)
       const now = performance.now()
@@ -130,5 +133,5 @@ export const logEvents = (events: Listened, level: Level, write: Write): void =>
     })
   }
   for (const name of Object.keys(logLines) as Told[]) log(name)
-  tellFailures(events, (line) => isTold(line.level) && write(line))
+  tellFailures(events, (line) => isTold(line.level, level) && write(line))
 }

@@ -52,8 +52,8 @@ export const serveProbes = async ({ host, port, probes, metrics }: ProbesOptions
     else if (path === '/readyz') told(response, probes.ready())
     else send(response, 404, '/metrics, /healthz or /readyz')
   })
-  server.listen(port, host)
   try {
+    server.listen(port, host)
     await once(server, 'listening')
   } catch (cause) {
     throw new MillraceError('settings', `${host}:${port} cannot be opened for metrics`, {

@@ -7,15 +7,19 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** Without any word of a sampler. */
 export const DEFAULT_RATIO = 0.01
 
+/** As the SDK reads it. */
+export const isDisabled = (env: Environment): boolean =>
+  env.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true'
+
 const isSet = (env: Environment, name: string): boolean => (env[name] ?? '') !== ''
 
 /** Whether there is anywhere to send a signal to: an endpoint, and no `OTEL_<SIGNAL>_EXPORTER=none`. */
 export const isExported = (env: Environment, signal: 'TRACES' | 'METRICS' | 'LOGS'): boolean => {
-  if (env.OTEL_SDK_DISABLED === 'true' || env[`OTEL_${signal}_EXPORTER`] === 'none') return false
+  if (isDisabled(env) || env[`OTEL_${signal}_EXPORTER`] === 'none') return false
   return (
     isSet(env, 'OTEL_EXPORTER_OTLP_ENDPOINT') ||
     isSet(env, `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`) ||
-    env[`OTEL_${signal}_EXPORTER`] === 'console'
+    (signal !== 'METRICS' && env[`OTEL_${signal}_EXPORTER`] === 'console')
   )
 }
 

@@ -105,9 +105,9 @@ export class SpanMaker {
   }
 
   #committed(batch: BatchCommitted): void {
-    if (batch.traced.length === 0) return
     const now = performance.now()
     this.#giveUp(now)
+    if (batch.traced.length === 0) return
     if (batch.windows === 0) this.#tell(batch, undefined)
     else this.#waiting.push({ batch, since: now })
   }

@@ -73,12 +73,13 @@ const runRange = async (pool: Runner, run: Run, range: Range): Promise<TaskResul
   return runRange(pool, run, { ...range, overrides: { ...overrides, faulty }, deaths })
 }
 
-/** Where a range of two or more offsets is cut: around the suspect, else in the middle. */
+/** Where a range of two or more offsets is cut: around the suspect, and in the middle of what was before it; else in the middle. */
 const cutsOf = (from: number, to: number, suspect: number | undefined): readonly number[] => {
-  if (suspect === undefined || suspect < from || suspect >= to)
-    return [from, from + Math.floor((to - from) / 2), to]
-  return [...new Set([from, suspect, suspect + 1, to])]
+  if (suspect === undefined || suspect < from || suspect >= to) return [from, middleOf(from, to), to]
+  return [...new Set([from, middleOf(from, suspect), suspect, suspect + 1, to])]
 }
+
+const middleOf = (from: number, to: number): number => from + Math.floor((to - from) / 2)
 
 const runParts = async (
   pool: Runner,

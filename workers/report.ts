@@ -59,7 +59,7 @@ export const slotMeasures = ({ positions, ends, newest, now, ...rest }: Measured
   partitions: [...positions].map(([partition, { next, counters }]) => {
     const lag = Math.max(0, (ends.get(partition) ?? next) - next)
     const stamp = newest.get(partition)
-    const behindMs = lag === 0 || stamp === undefined ? 0 : Math.max(0, now - stamp)
+    const behindMs = lag === 0 || stamp === undefined || stamp < 0 ? 0 : Math.max(0, now - stamp)
     return { partition, next, lag, behindMs, counters }
   }),
 })

@@ -33,6 +33,7 @@ import { Tracing } from './tracing.ts'
 const SIGNAL_SHARE = 0.9
 /** Fate and code of a done record that has no output. */
 const DONE = 'done'
+const NOBODY = -1
 const DONE_OUTCOME = { outcome: DONE } as const
 
 export class TaskRun {
@@ -87,6 +88,8 @@ export class TaskRun {
       const pending = this.#batch(bytes, header)
       if (pending !== undefined) await pending
     }
+    // From here on no record is to blame.
+    this.#busyWith[0] = NOBODY
     const { user, system } = process.threadCpuUsage(before)
     return {
       outputs: this.#outputs?.take() ?? [],
@@ -241,6 +244,7 @@ export class TaskRun {
       !outputs.fits(json.length * 3 + keyBytes) &&
       !outputs.fits(Buffer.byteLength(json) + keyBytes)
     ) {
+      input.trace = this.#tracing.failed(input.trace)
       this.#letter(input, { code: 'output-too-large', message: '' })
       return
     }

@@ -434,6 +434,7 @@ export class Shard {
 
   #closeReader(): void {
     clearTimeout(this.#timer)
+    this.#pauses.look(undefined, performance.now())
     for (const partition of this.positions.keys()) this.#parts.reader.close(partition)
     this.#parts.retries.reader.close(this.slot)
   }

@@ -48,7 +48,7 @@ const countdownOf = (ratio: number): { left: number } => {
   return countdown
 }
 
-const drawn = (ratio: number): number => Math.floor(Math.log(1 - Math.random()) / Math.log(1 - ratio))
+const drawn = (ratio: number): number => Math.floor(Math.log1p(-Math.random()) / Math.log1p(-ratio))
 
 export class Tracing {
   readonly #sampling: Sampling | undefined
@@ -60,6 +60,8 @@ export class Tracing {
   /** Spans that were promised: records under way included. */
   #taken = 0
   #leftOut = 0
+  /** ms since the start, when the last record that was looked at began or ended. */
+  #seen = 0
 
   /** @param sampling absent: contexts are handed on, nothing else; @param most spans of this task */
   constructor(sampling: Sampling | undefined, most: number) {
@@ -71,6 +73,9 @@ export class Tracing {
 
   get #samples(): boolean {
     return (this.#sampling?.ratio ?? 0) > 0
+  }
+  get #now(): number {
+    return performance.now() - this.#started
   }
   get traced(): readonly TracedRecord[] {
     return this.#traced
@@ -92,7 +97,10 @@ export class Tracing {
   failed(trace: RecordTrace | undefined): RecordTrace {
     const parent = trace && parseTraceparent(trace.out)
     const isOpen = trace?.begun === undefined && (parent?.sampled ?? this.#samples)
-    if (isOpen && this.#taken < this.#most) return this.#begun(parent)
+    if (isOpen && this.#taken < this.#most) {
+      if (parent !== undefined) this.#leftOut--
+      return this.#begun(parent, this.#seen)
+    }
     return trace ?? { out: formatTraceparent(rootContext(false)) }
   }
 
@@ -103,12 +111,13 @@ export class Tracing {
   ): void {
     if (begun === undefined) return
     const { parent, own, from } = begun
+    this.#seen = this.#now
     this.#traced.push({
       offset,
       ...(parent && { parent: formatTraceparent(parent) }),
       own: formatTraceparent(own),
       from,
-      to: performance.now() - this.#started,
+      to: this.#now,
       outcome: outcome.outcome,
       ...(outcome.outcome !== 'done' && outcome.code !== undefined && { code: outcome.code }),
     })
@@ -127,10 +136,12 @@ export class Tracing {
     return parent && { out: formatTraceparent(parent) }
   }
 
-  #begun(parent: TraceContext | undefined): RecordTrace {
+  /** @param from when it began; of one that was not looked at before it failed, when it can have begun at the earliest */
+  #begun(parent: TraceContext | undefined, from = this.#now): RecordTrace {
     this.#taken++
+    this.#seen = from
     const own = parent === undefined ? rootContext(true) : childOf(parent)
-    return { out: formatTraceparent(own), begun: { parent, own, from: performance.now() - this.#started } }
+    return { out: formatTraceparent(own), begun: { parent, own, from } }
   }
 }
 

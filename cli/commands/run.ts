@@ -66,13 +66,13 @@ const run = async (pipeline: string | undefined, options: Options): Promise<void
     ...(options.from !== undefined && { from: parseStartPoint(options.from) }),
     ...(options.to !== undefined && { to: parseStartPoint(options.to) }),
   })
-  const appliedEpoch = () => SOLO_EPOCH
+  let applied: number | undefined
   const watched = await watchWorker({
     settings,
     telemetry,
     host,
     subject,
-    appliedEpoch,
+    appliedEpoch: () => applied,
     restarts: 0,
     index: 0,
   })
@@ -85,6 +85,7 @@ const run = async (pipeline: string | undefined, options: Options): Promise<void
       SOLO_EPOCH,
       Array.from({ length: host.slots }, (_, slot) => slot),
     )
+    applied = SOLO_EPOCH
     await ended(host, events, interrupted.signal)
   } finally {
     await host.worker.stop()

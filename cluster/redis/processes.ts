@@ -25,6 +25,8 @@ const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value.length <= 300
 
+const LEAVE_MS = 1000
+
 /** Undefined where somebody else wrote it. */
 const parseFacts = (text: string): ProcessFacts | undefined => {
   try {
@@ -61,8 +63,12 @@ export const announceProcess = (
   return {
     async [Symbol.asyncDispose]() {
       stop.abort()
-      await repeating
-      await redis.zrem(keys.processes, text).catch(() => undefined)
+      void repeating
+      // Redis that stands still must not hold up an end: what is not taken back is forgotten by itself.
+      const patience = new AbortController()
+      const taken = redis.zrem(keys.processes, text).catch(() => undefined)
+      await Promise.race([taken, pause(LEAVE_MS, patience.signal)])
+      patience.abort()
     },
   }
 }

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { EventBus, watched } from '../../cluster/events.ts'
+import { EventBus, guarded } from '../../cluster/events.ts'
 
 test('a fault of who only watches is told as a warning, and whoever comes behind it still hears', async () => {
   const events = new EventBus()
   const heard: number[] = []
-  watched(events, 'telemetry').on('fenced', () => {
+  guarded(events, 'telemetry').on('fenced', () => {
     throw new Error('no room')
   })
   events.on('fenced', ({ code }) => heard.push(code))

@@ -4,16 +4,25 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import { describe, expect, test } from 'vitest'
 import { EventBus } from '../../cluster/events.ts'
 import type { SlotMeasures } from '../../cluster/measures.ts'
-import { boundedLabel, countEvents, declareWorker } from '../../telemetry/counting.ts'
+import { boundedLabel } from '../../telemetry/bounded.ts'
+import { countEvents, declareWorker } from '../../telemetry/counting.ts'
 import { Instruments } from '../../telemetry/instruments.ts'
 import { metrics } from '../../telemetry/metrics.ts'
+import { ObservedMetrics } from '../../telemetry/observed.ts'
 import { observeCoordinator, observeProcess, observeSink, observeWorker } from '../../telemetry/observing.ts'
 import { batch } from './batches.ts'
 
 const world = (pipeline?: string) => {
-  const exporter = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true })
+  const observed = new ObservedMetrics('test')
+  const exporter = new PrometheusExporter({
+    ...{ preventServerStart: true, withoutScopeInfo: true, metricProducers: [observed] },
+  })
   const provider = new MeterProvider({ readers: [exporter] })
-  const instruments = new Instruments(provider.getMeter('test'), pipeline === undefined ? {} : { pipeline })
+  const instruments = new Instruments(
+    provider.getMeter('test'),
+    observed,
+    pipeline === undefined ? {} : { pipeline },
+  )
   const events = new EventBus()
   countEvents(events, instruments)
   const page = (): Promise<string> =>
@@ -126,6 +135,35 @@ describe('metrics', () => {
     declareWorker(instruments)
     expect(await sample('millrace_fenced_total', { pipeline: 'p' })).toBe(0)
     expect(await sample('millrace_thread_deaths_total', { pipeline: 'p', cause: 'timeout' })).toBe(0)
+  })
+
+  test('what is no longer there is no longer told: a slot that has moved, a state that is over', async () => {
+    const { instruments, sample, page } = world('p')
+    let slots: readonly SlotMeasures[] = [slot({ state: 'halted', halt: 'kafka-auth' })]
+    observeWorker(instruments, {
+      measures: () => ({ slots, pool: { threads: 1, busy: 0, queued: 0 } }),
+      ...{ appliedEpoch: () => 1, restarts: 0, budget: 5 },
+    })
+    expect(await sample('millrace_slot_state', { pipeline: 'p', slot: '3', state: 'halted' })).toBe(1)
+    slots = [slot()]
+    expect(await sample('millrace_slot_state', { pipeline: 'p', slot: '3', state: 'halted' })).toBeUndefined()
+    expect(await page()).not.toMatch(/^millrace_halted_slots\{/m)
+    slots = []
+    expect(await page()).not.toMatch(/^millrace_(lag_records|records_total|mailbox_bytes)\{/m)
+  })
+
+  test('thousands of partitions are all told', async () => {
+    const { instruments, page } = world('p')
+    const [first] = slot().partitions
+    const many = Array.from({ length: 3000 }, (_, partition) => ({ ...first, partition }))
+    observeWorker(instruments, {
+      measures: () => ({
+        slots: [slot({ partitions: many as SlotMeasures['partitions'] })],
+        pool: { threads: 1, busy: 0, queued: 0 },
+      }),
+      ...{ appliedEpoch: () => 1, restarts: 0, budget: 5 },
+    })
+    expect((await page()).match(/^millrace_records_total\{/gm)).toHaveLength(9000)
   })
 
   test('slots of a plan are owned, releasing or unowned', async () => {

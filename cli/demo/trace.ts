@@ -4,8 +4,8 @@
  */
 import { isExported } from '../../telemetry/sampling.ts'
 import { terminalOf } from '../terminal.ts'
-import { receiveTraces } from '../trace-receiver.ts'
-import { traceText } from '../trace-text.ts'
+import { receiveTraces } from '../traces/receiver.ts'
+import { traceText } from '../traces/text.ts'
 
 export interface DemoTraces extends AsyncDisposable {
   /** Lines for people; call it after the processes have ended. */

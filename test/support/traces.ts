@@ -1,5 +1,5 @@
 /** Made-up traces of a record, as processes send them. */
-import type { Attributes, ReceivedSpan, ReceivedTrace } from '../../cli/trace-spans.ts'
+import type { Attributes, ReceivedSpan, ReceivedTrace } from '../../cli/traces/spans.ts'
 
 const START = 1_795_802_400_000
 const STAGES = ['mailbox', 'pool', 'run', 'ready', 'commit', 'publish']

@@ -4,11 +4,11 @@ import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import { expect, test } from 'vitest'
-import { receiveTraces } from '../../cli/trace-receiver.ts'
-import { type ReceivedSpan, spansOfRequest } from '../../cli/trace-spans.ts'
-import { traceStore } from '../../cli/trace-store.ts'
-import { traceText } from '../../cli/trace-text.ts'
-import { otlpOf, plain, retriedTwice, spanOf } from '../support/traces.ts'
+import { receiveTraces } from '../../../cli/traces/receiver.ts'
+import { type ReceivedSpan, spansOfRequest } from '../../../cli/traces/spans.ts'
+import { traceStore } from '../../../cli/traces/store.ts'
+import { traceText } from '../../../cli/traces/text.ts'
+import { otlpOf, plain, retriedTwice, spanOf } from '../../support/traces.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 

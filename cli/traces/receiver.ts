@@ -7,10 +7,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import { messageOf } from '../cluster/errors.ts'
-import { LOOPBACK } from './services/ports.ts'
-import { type ReceivedTrace, spansOfRequest } from './trace-spans.ts'
-import { traceStore } from './trace-store.ts'
+import { messageOf } from '../../cluster/errors.ts'
+import { LOOPBACK } from '../services/ports.ts'
+import { type ReceivedTrace, spansOfRequest } from './spans.ts'
+import { traceStore } from './store.ts'
 
 export interface TraceReceiver extends AsyncDisposable {
   /** Of `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` with `/v1/traces` behind it; `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` is `http/json`. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { terminalOf } from '../../cli/terminal.ts'
-import { axisOf } from '../../cli/trace-axis.ts'
-import { traceText } from '../../cli/trace-text.ts'
-import { plain, retriedOften, retriedTwice, spanOf } from '../support/traces.ts'
+import { terminalOf } from '../../../cli/terminal.ts'
+import { axisOf } from '../../../cli/traces/axis.ts'
+import { traceText } from '../../../cli/traces/text.ts'
+import { plain, retriedOften, retriedTwice, spanOf } from '../../support/traces.ts'
 
 const ID = '3'.repeat(32)
 const blockOf = (text: string): string => text.replace(/^\n/, '').replace(/\n$/, '')

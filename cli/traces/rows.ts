@@ -1,9 +1,9 @@
 /** What stands in the line of a span, or of spans that are folded: its place in the tree, its process, its times, what came of it. Pure. */
-import { printableText } from '../cluster/printable.ts'
-import type { Interval } from './trace-axis.ts'
-import type { BarGlyphs } from './trace-bars.ts'
-import type { ReceivedSpan } from './trace-spans.ts'
-import { type Branch, flat, type Line } from './trace-tree.ts'
+import { printableText } from '../../cluster/printable.ts'
+import type { Interval } from './axis.ts'
+import type { BarGlyphs } from './bars.ts'
+import type { ReceivedSpan } from './spans.ts'
+import { type Branch, flat, type Line } from './tree.ts'
 
 export interface Glyphs extends BarGlyphs {
   readonly fork: string

@@ -1,5 +1,5 @@
 /** Bars of spans on a time axis, in halves of a column, and the axis itself. Pure. */
-import type { Axis, Gap, Interval } from './trace-axis.ts'
+import type { Axis, Gap, Interval } from './axis.ts'
 
 export interface BarGlyphs {
   readonly full: string

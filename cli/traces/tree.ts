@@ -1,5 +1,5 @@
 /** The spans of a trace as a tree, and which of its lines to leave out where there are too many. Pure. */
-import type { ReceivedSpan } from './trace-spans.ts'
+import type { ReceivedSpan } from './spans.ts'
 
 export interface Node {
   readonly span: ReceivedSpan

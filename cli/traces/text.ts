@@ -2,12 +2,12 @@
  * One trace as text: a line a span, as a tree, with bars on a common time axis from which long waits are cut out.
  * Pure but for colours, which follow stdout.
  */
-import { styled } from './output.ts'
-import { axisOf, type Interval } from './trace-axis.ts'
-import { barText, scaleText } from './trace-bars.ts'
-import { attribute, type Glyphs, HEADS, noteOf, rowOf, short, took } from './trace-rows.ts'
-import type { ReceivedTrace } from './trace-spans.ts'
-import { flat, linesOf, type Node, treesOf } from './trace-tree.ts'
+import { styled } from '../output.ts'
+import { axisOf, type Interval } from './axis.ts'
+import { barText, scaleText } from './bars.ts'
+import { attribute, type Glyphs, HEADS, noteOf, rowOf, short, took } from './rows.ts'
+import type { ReceivedTrace } from './spans.ts'
+import { flat, linesOf, type Node, treesOf } from './tree.ts'
 
 export interface TraceTextOptions {
   /** Width of the terminal. */

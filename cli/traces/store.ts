@@ -4,7 +4,7 @@
  * Law: at most so many are kept, each whole. First goes what can no longer become the trace of a retried record, last what is one;
  * among equals the oldest.
  */
-import type { ReceivedSpan, ReceivedTrace } from './trace-spans.ts'
+import type { ReceivedSpan, ReceivedTrace } from './spans.ts'
 
 export interface TraceStore {
   add(spans: readonly ReceivedSpan[]): void

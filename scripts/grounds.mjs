@@ -56,7 +56,7 @@ export const grounds = [
     },
   },
   {
-    name: 'tests of the Helm chart',
+    name: 'tests of the Helm chart and the workflows',
     helpers: ['go-tools.ts'],
     ensure: async () => {
       await ensureServices()
@@ -70,7 +70,7 @@ export const grounds = [
     atOnce: 4,
   },
   {
-    name: 'tests with the tools of image, compose and workflows',
+    name: 'tests with the tools of image and compose file',
     helpers: ['deploy-tools.ts'],
     ensure: async () => runInstaller('test/support/deploy-tools.ts'),
   },

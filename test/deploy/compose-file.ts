@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { run } from '../../cli/services/run.ts'
 import { root } from '../house/tree.ts'
-import { ensureTool } from '../support/deploy-tools.ts'
+import { ensureComposeLoader } from '../support/deploy-tools.ts'
 
 export interface Mount {
   readonly type: string
@@ -58,7 +58,7 @@ export const load = async (
     ...Object.entries(env).flatMap(([name, value]) => ['-env', `${name}=${value}`]),
     file,
   ]
-  const { code, stdout, stderr } = await run(await ensureTool('compose'), args)
+  const { code, stdout, stderr } = await run(await ensureComposeLoader(), args)
   if (code !== 0) throw new Error(stderr.trim())
   return JSON.parse(stdout) as Project
 }

@@ -16,7 +16,7 @@ import { parseDuration } from '../../cluster/settings.ts'
 import type { CoordinatorStatus } from '../../coordinator/coordinator.ts'
 import { root } from '../house/tree.ts'
 import { clean, Running, until } from '../support/cluster.ts'
-import { ensureTool } from '../support/deploy-tools.ts'
+import { ensureComposeLoader } from '../support/deploy-tools.ts'
 import { freePort } from '../support/redis.ts'
 import { startOwnKafka, startOwnRedis } from '../support/services.ts'
 import { load, type Project } from './compose-file.ts'
@@ -53,7 +53,7 @@ const startCollector = async (): Promise<string> => {
 
 beforeAll(async () => {
   stack = new AsyncDisposableStack()
-  lack = await ensureTool('compose').then(() => undefined, messageOf)
+  lack = await ensureComposeLoader().then(() => undefined, messageOf)
   if (lack !== undefined && process.env.CI === 'true') throw new Error(lack)
   if (lack !== undefined) return
   const [kafka, redis] = await Promise.all([

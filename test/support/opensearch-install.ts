@@ -11,6 +11,7 @@ import { withLock } from '../../cli/services/lock.ts'
 import { run } from '../../cli/services/run.ts'
 import { which } from '../../cli/services/tools.ts'
 import { MillraceError } from '../../cluster/errors.ts'
+import { asProgram } from './installer.ts'
 import { ensureJava } from './java-21.ts'
 
 const pom = fileURLToPath(new URL('../../deploy/local/opensearch-pom.xml', import.meta.url))
@@ -60,9 +61,4 @@ const download = async (jars: string, log: (line: string) => void): Promise<void
   await rename(partial, jars)
 }
 
-if (import.meta.main)
-  await ensureOpenSearch(resolve(process.argv[2] ?? ''), console.log).catch((error: unknown) => {
-    if (!(error instanceof MillraceError)) throw error
-    process.stderr.write(`${error.message}; ${error.remedy}\n`)
-    process.exitCode = error.exitCode
-  })
+if (import.meta.main) await asProgram(ensureOpenSearch(resolve(process.argv[2] ?? ''), console.log))

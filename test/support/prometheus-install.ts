@@ -7,6 +7,7 @@ import { aptInstall } from '../../cli/services/apt.ts'
 import { withLock } from '../../cli/services/lock.ts'
 import { type Machine, thisMachine, which } from '../../cli/services/tools.ts'
 import { MillraceError } from '../../cluster/errors.ts'
+import { asProgram } from './installer.ts'
 
 export interface PrometheusInstall {
   /** Paths of the two programs. */
@@ -47,9 +48,4 @@ const remedyOn = ({ hasApt, hasBrew }: Machine): string => {
   return hasBrew ? 'brew install prometheus' : "install prometheus with your system's package manager"
 }
 
-if (import.meta.main)
-  await ensurePrometheus(resolve(process.argv[2] ?? ''), console.log).catch((error: unknown) => {
-    if (!(error instanceof MillraceError)) throw error
-    process.stderr.write(`${error.message}; ${error.remedy}\n`)
-    process.exitCode = error.exitCode
-  })
+if (import.meta.main) await asProgram(ensurePrometheus(resolve(process.argv[2] ?? ''), console.log))

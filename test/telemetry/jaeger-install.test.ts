@@ -21,18 +21,19 @@ const fakeGo = async (script: string): Promise<void> => {
 test('without Go it says so, and what to do', async () =>
   expect(ensure()).rejects.toMatchObject({
     code: 'services',
-    message: 'Jaeger is not built yet and Go is missing',
-    remedy: 'install Go 1.21 or newer',
+    message: 'no Jaeger: Go is missing',
+    remedy: 'install Go 1.24 or newer',
   }))
 
 test('a Go that cannot bring the version that is asked for counts as none', async () => {
   await fakeGo('echo go1.19.8')
-  await expect(ensure()).rejects.toThrow('Jaeger is not built yet and Go is too old (go1.19.8)')
+  await expect(ensure()).rejects.toThrow('no Jaeger: Go is too old (go1.19.8)')
 })
 
 test('a build that fails says why in one line, and leaves nothing that looks built', async () => {
   await fakeGo(
     '[ "$1" = env ] && echo go1.24.1 && exit\necho first >&2\necho "no route to proxy" >&2\nexit 1',
   )
-  for (const _ of [1, 2]) await expect(ensure()).rejects.toThrow('Go cannot build Jaeger: no route to proxy')
+  for (const _ of [1, 2])
+    await expect(ensure()).rejects.toThrow('no Jaeger: go build says: no route to proxy')
 })

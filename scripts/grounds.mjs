@@ -45,6 +45,7 @@ export const grounds = [
     ensure: async () => {
       await ensureServices()
       runInstaller('test/support/opensearch-install.ts')
+      runInstaller('test/support/openssl-install.ts')
     },
   },
   {
@@ -62,6 +63,15 @@ export const grounds = [
       await ensureServices()
       runInstaller('test/support/go-tools.ts')
     },
+  },
+  {
+    name: 'tests of TLS and logins',
+    helpers: ['certificates.ts'],
+    ensure: async () => {
+      await ensureServices()
+      runInstaller('test/support/openssl-install.ts')
+    },
+    atOnce: 4,
   },
   {
     name: 'tests on real Kafka and Redis',

@@ -1,12 +1,22 @@
 /** The image, as far as it can be known without an engine: what the Dockerfile says, and the program run from what it copies. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { entries } from '../../cli/commands.ts'
 import { run } from '../../cli/services/run.ts'
 import { files, isProduction, root, textOf } from '../house/tree.ts'
@@ -107,7 +117,9 @@ describe('what it copies', () => {
   })
 
   test('stands where the code looks for it', () => {
-    for (const { from, to } of copies) expect(to).toBe(from)
+    const own = copies.filter(({ from }) => from !== 'deploy/image/dist')
+    for (const { from, to } of own) expect(to).toBe(from)
+    expect(copies).toContainEqual({ from: 'deploy/image/dist', to: 'dist' })
   })
 
   test('is let through by .dockerignore, which keeps everything else out', () => {
@@ -119,7 +131,12 @@ describe('what it copies', () => {
         ?.filter(({ name }) => name === 'COPY')
         .flatMap(({ text }) => text.split(' ').slice(0, -1)) ?? []),
     ]
-    expect(open.toSorted()).toEqual([...new Set(needed)].toSorted())
+    expect(needed.filter((path) => !open.some((one) => path === one || path.startsWith(`${one}/`)))).toEqual(
+      [],
+    )
+    expect(open.filter((one) => !needed.some((path) => path === one || path.startsWith(`${one}/`)))).toEqual(
+      [],
+    )
     expect(ignored).toEqual(expect.arrayContaining(['**/node_modules', '**/.env', '**/.millrace']))
   })
 })
@@ -173,7 +190,7 @@ describe('the program, from exactly those files and packages', () => {
       .filter(([, { dev = false }]) => !dev)
       .map(([path]) => path)
     expect(there.length).toBeGreaterThan(20)
-    expect(there.filter((path) => !production.includes(path))).toEqual([])
+    expect(there.filter((path) => !production.includes(path))).toEqual(['node_modules/millrace'])
     expect(there.filter((path) => /typescript|vitest|biome|node_modules\/node$/.test(path))).toEqual([])
   })
 
@@ -196,6 +213,38 @@ describe('the program, from exactly those files and packages', () => {
       const ran = spawnSync(process.execPath, ['-e', `require('${name}')`], { cwd: folder, encoding: 'utf8' })
       expect(ran.status, ran.stderr).toBe(0)
     }
+  })
+
+  test.each([
+    ['in a folder of its own', {}],
+    ['with a package.json of its own', { 'package.json': '{"type":"module"}' }],
+  ])("loads a user's module that imports millrace, %s", async (_, beside) => {
+    const user = join(folder, 'pipelines/user')
+    mkdirSync(user)
+    onTestFinished(() => rmSync(user, { recursive: true }))
+    const module = `import { definePipeline, Type } from 'millrace'
+import { run } from 'millrace/testing'
+export const pipeline = definePipeline({
+  name: 'of-a-user',
+  topics: { input: 'orders', output: 'paid', deadLetters: 'unpaid' },
+  schema: Type.Object({ id: Type.String() }),
+  process: ({ id }) => ({ id, runs: typeof run }),
+})
+`
+    for (const [name, content] of Object.entries({ 'pipeline.ts': module, ...beside }))
+      writeFileSync(join(user, name), content)
+    const path = join(user, 'pipeline.ts')
+    const lint = inImage(['lint', path])
+    const said = text(lint.stderr)
+    const [code] = await once(lint, 'exit')
+    expect([code, await said]).toEqual([0, expect.not.stringContaining('rror')])
+    const dry = inImage(['dry-run', path])
+    dry.stdin.end('{"id":"7"}\n')
+    const [line] = (await once(dry.stdout, 'data')) as [Buffer]
+    expect(JSON.parse(line.toString())).toMatchObject({
+      outcome: 'done',
+      value: { id: '7', runs: 'function' },
+    })
   })
 
   test('starts a worker, says what it waits for, and ends at SIGTERM', async () => {

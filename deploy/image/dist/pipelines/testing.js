@@ -1,0 +1,2 @@
+// As api/index.js.
+export * from '../../pipelines/testing.ts'

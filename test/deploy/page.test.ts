@@ -1,4 +1,4 @@
-/** What docs/deploy.md tells people to type and to expect, held against the compose file, the benchmarks and the image. */
+/** What docs/deploy.md (and of containers the README) tells people to type and to expect, held against the compose file, the benchmarks and the image. */
 import { beforeAll, expect, test } from 'vitest'
 import { parse } from '../house/call.ts'
 import { textOf } from '../house/tree.ts'
@@ -11,8 +11,8 @@ beforeAll(async () => {
   project = await load(['*'])
 })
 
-const lines = [...page.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(([, block = '']) =>
-  block.trim().split('\n'),
+const lines = [...`${page}\n${textOf('README.md')}`.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(
+  ([, block = '']) => block.trim().split('\n'),
 )
 const inline = [...page.matchAll(/`(docker(?:-| )compose [^`]+|docker build[^`]+)`/g)].map(
   ([, line = '']) => line,

@@ -32,7 +32,7 @@ import type { ShardRetries } from './retries/retries.ts'
 import type { SlotContext } from './slot.ts'
 import { type FirstOffsets, type Takeover, takeOver } from './takeover.ts'
 import type { TaskResult } from './task.ts'
-import { tellCommitted } from './told.ts'
+import { newestOf, tellCommitted } from './told.ts'
 
 export interface ShardParts {
   readonly context: SlotContext
@@ -334,11 +334,9 @@ export class Shard {
     this.#quietSince = Date.now()
     this.#parts.publisher.changed(this.#committed(), commit.advance.changed)
     this.#intake.committed(this.#commits, commit.advance.parked)
-    for (const { chunk, returned } of commit.entries) {
-      const newest = chunk.batches.at(-1)?.maxTimestamp
-      if (newest !== undefined && returned === undefined) this.#newest.set(chunk.partition, newest)
-    }
-    const told = { slot: this.slot, commit, now, ...result }
+    for (const [partition, newest] of newestOf(commit)) this.#newest.set(partition, newest)
+    const { concurrentRetries } = result
+    const told = { slot: this.slot, commit, now, concurrentRetries }
     this.#meter.commit(now, tellCommitted(this.#context.events, told))
     for (const part of commit.content.parts) free(part.bytes)
     this.#parts.reader.wake()

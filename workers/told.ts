@@ -3,7 +3,7 @@ import type { BatchCommitted, EventBus, Events } from '../cluster/events.ts'
 import type { Commit } from './commits.ts'
 import type { TaskResult } from './task.ts'
 
-/** What is told of a committed transaction. @param now performance.now() */
+/** @param now performance.now() */
 const committedEvent = (
   slot: number,
   { entries, content, started }: Commit,
@@ -68,3 +68,10 @@ export const tellCommitted = (
     events.emit('insights', { slot, records, messages })
   return committed.records
 }
+
+/** Epoch ms of the newest input record of each partition. */
+export const newestOf = ({ entries }: Commit): readonly (readonly [partition: number, newest: number])[] =>
+  entries.flatMap(({ chunk, returned }) => {
+    const newest = chunk.batches.at(-1)?.maxTimestamp
+    return newest === undefined || returned !== undefined ? [] : [[chunk.partition, newest]]
+  })

@@ -71,13 +71,13 @@ export const grounds = [
       await ensureServices()
       runInstaller('test/support/openssl-install.ts')
     },
-    atOnce: 4,
+    atOnce: 3,
   },
   {
     name: 'tests on real Kafka and Redis',
     helpers: ['services.ts', 'redis.ts'],
     ensure: ensureServices,
-    atOnce: 4,
+    atOnce: 3,
   },
   {
     name: 'tests with the tools of image and compose file',

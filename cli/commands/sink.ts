@@ -54,7 +54,7 @@ const run = async (options: Options): Promise<void> => {
   const settings = await connectedSettings(['home'])
   using interrupted = untilInterrupted()
   const events = new EventBus()
-  const subject = { role: 'sink', id: `${hostname()}-${process.pid}` } as const
+  const subject = { role: 'sink', id: `sink-${hostname()}-${process.pid}` } as const
   await using telemetry = await startTelemetry(settings, subject, events)
   const watched = await watchSink(settings, { telemetry, subject, events, index: options.index })
   const { signal } = interrupted
@@ -94,6 +94,7 @@ const watchSink = async (
     })
   const fine = () => ({ ok: true, why: '' })
   const address = await telemetry.serve({ healthy: fine, ready: fine })
+  if (settings.redisUrl === '') return begun.move()
   const redis = await connectRedis({ ...settings, startTimeout: REDIS_PATIENCE_MS }).catch(() => undefined)
   if (redis === undefined) telemetry.say(`no Redis: Prometheus does not find ${address} by itself`, 'warn')
   else {

@@ -87,7 +87,7 @@ test('busy, failing, lost, cut and unintelligible answers cost time, never a doc
   expect(await idsIn(url, world.index)).toEqual(ids)
   expect(lines.filter((line) => line.includes('it answers 429'))).toHaveLength(1)
   // Nothing but the summary and log lines: the library's own words are not ours.
-  expect(lines.filter((line) => !/^\{|^\d{4}-.* sink /.test(line))).toEqual([])
+  expect(lines.filter((line) => !/^\{|^\d{4}-.* sink-/.test(line))).toEqual([])
 })
 
 test('what is no document becomes a dead letter with its bytes, and says nothing of what it holds', async () => {

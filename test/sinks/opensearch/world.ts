@@ -134,7 +134,8 @@ export class SinkWorld implements AsyncDisposable {
 
   /** `millrace sink opensearch` with this world's names. */
   sink(url: string, args: readonly string[] = [], settings: Partial<Settings> = {}): Running {
-    const env = settingsEnv({ kafkaBrokers: this.brokers, opensearchUrl: [url], ...settings })
+    const given = { kafkaBrokers: this.brokers, opensearchUrl: [url], logFormat: 'pretty' } as const
+    const env = settingsEnv({ ...given, ...settings })
     const words = ['sink', 'opensearch', '--topic', this.topic, '--index', this.index, '--replicas', '0']
     return this.#stack.use(new Running([...words, ...args], env))
   }

@@ -212,7 +212,7 @@ describe('the coordinator as a process', () => {
     while (!leader.lines().includes('the alert hook did not take')) await sleep(systemClock, 50)
     hook.close()
     expect(leader.lines()).toMatch(/login-privacy: 100 dead letters of class parsing \(alert at 100\)/)
-    expect(leader.lines()).toMatch(/alert of class parsing: it answers 503\n/)
+    expect(leader.lines()).toMatch(/alert of class parsing: it answers 503"}\n/)
     leader.child.kill('SIGTERM')
     expect(await leader.exited).toBe(0)
   })

@@ -5,8 +5,8 @@ import { delimiter, dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pause } from '../../cluster/kafka/failures.ts'
 
-/** What npm sets for its scripts would point a second npm at the repository. */
-const foreign = /^(MILLRACE_|npm_|NODE_|VITEST|NO_COLOR|FORCE_COLOR|INIT_CWD)/i
+/** What npm sets for its scripts would point a second npm at the repository. Whom this machine trusts stays. */
+const foreign = /^(MILLRACE_|npm_|NODE_(?!EXTRA_CA_CERTS)|VITEST|NO_COLOR|FORCE_COLOR|INIT_CWD)/i
 
 const cleanEnv = (): NodeJS.ProcessEnv => {
   const rest = Object.entries(process.env).filter(([name]) => !foreign.test(name))

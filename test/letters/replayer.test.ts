@@ -13,6 +13,7 @@ import { newAction } from '../../letters/marks.ts'
 import { outgoing } from '../../letters/outgoing.ts'
 import { Replayer } from '../../letters/replayer.ts'
 import { type Sent, Transport } from '../../letters/transport.ts'
+import { until } from '../support/cluster.ts'
 import { uniqueName, useServices } from '../support/services.ts'
 import { letter } from './made.ts'
 import { headerOf, recordsOf } from './planted.ts'
@@ -62,10 +63,16 @@ const world = async (answer: (real: Send, ...args: Parameters<Send>) => Promise<
     now: () => 1,
   })
   await replayer.open()
-  const arrived = async () =>
-    (await recordsOf(settings, { topic: inputTopic, which: 'home' })).map((one) =>
-      headerOf(one, HEADER.replayOf),
-    )
+  /** A commit that is answered shows to readers a moment later. */
+  const decided = async () => {
+    const [ends, written] = [await topology.ends(inputTopic, [0]), await topology.written(inputTopic, [0])]
+    return ends.get(0) === written.get(0)
+  }
+  const arrived = async () => {
+    await until('no transaction is open', 10_000, decided)
+    const records = await recordsOf(settings, { topic: inputTopic, which: 'home' })
+    return records.map((one) => headerOf(one, HEADER.replayOf))
+  }
   const marked = async () => (await readMarks(topology, marksTopic, 't', 'written')).of(letterAt(0).place)
   return { replayer, arrived, marked, overtake: () => transportOf().open('fence') }
 }

@@ -120,6 +120,12 @@ const allAreSeen = async (get: (path: string) => Promise<Response>): Promise<voi
   }
 }
 
+/** On a busy machine a kept connection may just have been closed: it is asked again anyway. */
+const unlessClosed = (error: unknown): boolean => {
+  if (error instanceof TypeError) return false
+  throw error
+}
+
 test('four workers share the slots, one leaves in good order, and the audit is clean', {
   timeout: 300_000,
 }, async ({ skip }) => {
@@ -127,7 +133,7 @@ test('four workers share the slots, one leaves in good order, and the audit is c
   expect(await container('topics').exited).toBe(0)
   const coordinator = container('coordinator')
   const get = await logIn(coordinator)
-  expect((await get('/readyz')).status).toBe(200)
+  await until('it sees the cluster', 60_000, async () => (await get('/readyz')).status === 200)
   const status = async () => (await (await get('/api/status')).json()) as CoordinatorStatus
   const slotsOf = async () => {
     const { workers } = await status()
@@ -139,7 +145,9 @@ test('four workers share the slots, one leaves in good order, and the audit is c
   const generator = container('generator')
   const lines = () => [coordinator, ...workers, generator].flatMap((one) => one.lines.slice(-10)).join('\n')
   const waitFor = (what: string, holds: () => Promise<boolean>) =>
-    until(what, 90_000, holds).catch((error: Error) => expect.fail(`${error.message}\n${lines()}`))
+    until(what, 90_000, () => holds().catch(unlessClosed)).catch((error: Error) =>
+      expect.fail(`${error.message}\n${lines()}`),
+    )
   await waitFor('each of four has two of the eight slots', async () => (await slotsOf()).join() === '2,2,2,2')
   // Nobody gave them names: each has leased its own.
   expect(new Set((await status()).workers.map(({ worker }) => worker)).size).toBe(WORKERS)

@@ -11,7 +11,8 @@ test('the time of processing is rounded down before the latency is taken', async
 })
 
 test('neither the address nor the device can be read from the output', async () => {
-  const { outcomes } = await run(pipeline, [LOGIN])
+  // Not the present: its digits may be those that are looked for.
+  const { outcomes } = await run(pipeline, [LOGIN], { now: LOGIN.timestamp * 1000 })
   for (const hidden of ['111', '135', '593', '47-']) expect(JSON.stringify(outcomes)).not.toContain(hidden)
 })
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { rules } from '../../telemetry/rules.ts'
 import { clean, type Running, TestCluster, until } from '../support/cluster.ts'
-import { type Prometheus, startPrometheus } from '../support/prometheus.ts'
+import { type Prometheus, type Sample, startPrometheus } from '../support/prometheus.ts'
 import { useServices } from '../support/services.ts'
 
 const RATE = 500
@@ -14,7 +14,8 @@ const PARTITIONS = 8
 /** Measured over so long, in seconds; workers come and go within it. */
 const WINDOW_S = 30
 const DEADLINE_MS = 90_000
-/** One in a hundred is wanted and told; on a machine that is busy with others it may be five times as much. */
+/** What is wanted; on a machine that is busy with others it may be five times as much. */
+const WANTED_OFF = 0.01
 const MOST_OFF = 0.05
 
 const shipped = ['rules', 'alerts'].map((name) =>
@@ -64,11 +65,12 @@ test('1 worker, then 3, then 2: every process is found, and the rate holds', {
     await cluster.settled(60_000)
     await upAre('worker', 2)
     const rate = `sum(rate(millrace:records:max[${WINDOW_S}s]))`
-    const [found] = await prometheus.seen(
-      rate,
-      DEADLINE_MS,
-      ([one]) => Math.abs((one?.value ?? 0) / RATE - 1) < MOST_OFF,
-    )
+    const within = (most: number) => (samples: readonly Sample[]) =>
+      Math.abs((samples[0]?.value ?? 0) / RATE - 1) < most
+    // While the window still holds the last change.
+    const [found] = await prometheus
+      .seen(rate, WINDOW_S * 1000, within(WANTED_OFF))
+      .catch(() => prometheus.seen(rate, DEADLINE_MS, within(MOST_OFF)))
     const naive = await firstOf(prometheus, `sum(rate(millrace_records_total[${WINDOW_S}s]))`)
     const off = Math.abs((found?.value ?? 0) / RATE - 1)
     console.info(

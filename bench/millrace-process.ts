@@ -21,7 +21,7 @@ import type { Counts } from './login-loop.ts'
 
 const job = jobOf(process.argv[2])
 const { brokers: kafkaBrokers, redis: redisUrl, clusterId, topicPrefix } = job
-const settings = readSettings(process.env, { kafkaBrokers, redisUrl, clusterId, topicPrefix })
+const settings = readSettings(process.env, { kafkaBrokers, redisUrl, clusterId, topicPrefix, logLevel: 'error' })
 
 /** What its own aggregates came to, read back from Redis. */
 const countsOf = async ({ redis, name }: Host, aggregate: string): Promise<Counts> => {
@@ -50,7 +50,7 @@ const subject = { role: 'worker', id: 'bench', pipeline: pipeline.name } as cons
 
 /** Whoever takes the spans: a request is read and answered. */
 const collector = async (): Promise<string> => {
-  const server = createServer((request, response) => request.resume().on('end', () => response.end('{}')))
+  const server = createServer((request, response) => request.resume().on('end', () => response.end()))
   server.listen(0, '127.0.0.1').unref()
   await new Promise((resolve) => server.once('listening', resolve))
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`

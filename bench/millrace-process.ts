@@ -21,7 +21,13 @@ import type { Counts } from './login-loop.ts'
 
 const job = jobOf(process.argv[2])
 const { brokers: kafkaBrokers, redis: redisUrl, clusterId, topicPrefix } = job
-const settings = readSettings(process.env, { kafkaBrokers, redisUrl, clusterId, topicPrefix, logLevel: 'error' })
+const settings = readSettings(process.env, {
+  kafkaBrokers,
+  redisUrl,
+  clusterId,
+  topicPrefix,
+  logLevel: 'error',
+})
 
 /** What its own aggregates came to, read back from Redis. */
 const countsOf = async ({ redis, name }: Host, aggregate: string): Promise<Counts> => {

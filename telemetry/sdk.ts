@@ -1,6 +1,7 @@
 /** The OpenTelemetry SDK of one process: where metrics are read, and where spans, metrics and logs are sent, by its own `OTEL_*`. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
+  context,
   DiagLogLevel,
   diag,
   type Logger,
@@ -98,6 +99,7 @@ const closed = async (sdk: NodeSDK): Promise<void> => {
   // Whoever collects is away: that was told as a warning, and there is nobody left to tell.
   await Promise.race([sdk.shutdown().catch(() => undefined), late])
   clearTimeout(timer)
+  context.disable()
   trace.disable()
   metrics.disable()
   logs.disable()

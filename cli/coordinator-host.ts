@@ -5,7 +5,6 @@ import { systemClock } from '../cluster/actor/clock.ts'
 import type { EventBus } from '../cluster/events.ts'
 import { ensureClusterTopic } from '../cluster/kafka/admin.ts'
 import { kafkaClient } from '../cluster/kafka/client.ts'
-import { pause } from '../cluster/kafka/failures.ts'
 import { kafkaPlanLog } from '../cluster/kafka/plan-log.ts'
 import type { Topology } from '../cluster/kafka/topology.ts'
 import { TransactionWriter } from '../cluster/kafka/writer.ts'
@@ -14,24 +13,22 @@ import { requireAccess } from '../cluster/redis/access.ts'
 import { closeRedis, connectRedis } from '../cluster/redis/client.ts'
 import { type Keys, keysOf } from '../cluster/redis/keys.ts'
 import { redisLeases } from '../cluster/redis/lease.ts'
-import { type ProcessFacts, readProcesses } from '../cluster/redis/processes.ts'
 import { viewReader } from '../cluster/redis/views-read.ts'
 import { redisWorkers } from '../cluster/redis/workers.ts'
 import type { Settings } from '../cluster/settings.ts'
 import { publishClusterInsights } from '../coordinator/cluster-insights.ts'
 import { type Coordinator, startCoordinator } from '../coordinator/coordinator.ts'
-import { type HttpOptions, isAlive, isReady, serveHttp } from '../coordinator/http.ts'
+import { type HttpOptions, serveHttp } from '../coordinator/http.ts'
 import { publishInsights } from '../coordinator/insights.ts'
 import { loginLink } from '../coordinator/login-link.ts'
 import type { AnyPipeline } from '../pipelines/api/define.ts'
-import { observeCoordinator } from '../telemetry/observing.ts'
-import type { Probes, Verdict } from '../telemetry/probes.ts'
 import { postAlerts } from './alert-hook.ts'
 import { combinerOf, insightsSender, knownPipelines, spokesmanFor } from './coordinator-insights.ts'
+import { targetsOf, watchCoordinator } from './coordinator-telemetry.ts'
 import { connectTopology } from './host.ts'
 import { httpTokenOf } from './http-token.ts'
 import { QUEUES_PATH, queuePages } from './queues.ts'
-import { announce, type Telemetry } from './telemetry.ts'
+import type { Telemetry } from './telemetry.ts'
 
 export interface CoordinatorHostOptions {
   readonly id: string
@@ -79,10 +76,10 @@ export const hostCoordinator = async (
   begun.use(publishing(settings, redis, coordinator, events))
   const queues = begun.use(queuePages(settings, redis, () => pipelinesOf(coordinator)))
   const pages = { [QUEUES_PATH]: queues.handle }
-  const targets = async () => (await readProcesses(redis, keys)).map(targetOf)
+  const targets = () => targetsOf(redis, keys)
   const options = { ...httpOptions({ ...settings, httpToken }), pages, targets }
   const http = begun.adopt(await serveHttp(options, coordinator.status), (server) => server.close())
-  begun.use(await watched({ settings, redis, id, telemetry, coordinator }))
+  begun.use(await watchCoordinator({ settings, redis, keys, id, telemetry, coordinator }))
   const all = begun.move()
   return {
     coordinator,
@@ -92,79 +89,6 @@ export const hostCoordinator = async (
     close: () => all.disposeAsync(),
   }
 }
-
-/** Its metrics and probes, where Prometheus finds them. */
-const watched = async ({
-  settings,
-  redis,
-  id,
-  telemetry,
-  coordinator,
-}: Watched): Promise<AsyncDisposable> => {
-  await using begun = new AsyncDisposableStack()
-  const policy = begun.use(watchPolicy(redis))
-  if (telemetry.instruments !== undefined)
-    observeCoordinator(telemetry.instruments, {
-      leading: () => coordinator.status().leading,
-      term: () => coordinator.status().term ?? 0,
-      plans: () => coordinator.status().plans,
-      workers: () => coordinator.status().workers,
-      noeviction: policy.isNoeviction,
-    })
-  const address = await telemetry.serve(coordinatorProbes(coordinator.status))
-  const subject = { role: 'coordinator', id } as const
-  begun.use(announce({ redis, keys: keysOf(settings.clusterId), leaseMs: settings.lease }, subject, address))
-  return begun.move()
-}
-
-interface Watched {
-  readonly settings: Settings
-  readonly redis: Redis
-  readonly id: string
-  readonly telemetry: Telemetry
-  readonly coordinator: Coordinator
-}
-
-const coordinatorProbes = (status: Coordinator['status']): Probes => ({
-  healthy: () => verdictOf(isAlive(status()), 'its loop stands still'),
-  ready: () => verdictOf(isReady(status()), 'it does not see the cluster'),
-})
-
-const verdictOf = (ok: boolean, why: string): Verdict => ({ ok, why: ok ? '' : why })
-
-const POLICY_MS = 30_000
-
-/** Any other policy than `noeviction` may throw jobs of the retry queue away: people hear of it. */
-const watchPolicy = (redis: Redis) => {
-  const stop = new AbortController()
-  let isNoeviction: boolean | undefined
-  const look = async () => {
-    while (!stop.signal.aborted) {
-      const memory = await redis.info('memory').catch(() => '')
-      const [, policy] = /^maxmemory_policy:(\S+)/m.exec(memory) ?? []
-      isNoeviction = policy === undefined ? undefined : policy === 'noeviction'
-      await pause(POLICY_MS, stop.signal)
-    }
-  }
-  const looking = look()
-  return {
-    isNoeviction: () => isNoeviction,
-    async [Symbol.asyncDispose]() {
-      stop.abort()
-      await looking
-    },
-  }
-}
-
-/** As Prometheus' http_sd wants it. */
-const targetOf = ({ role, id, address, pipeline }: ProcessFacts) => ({
-  targets: [address],
-  labels: {
-    millrace_role: role,
-    millrace_process: id,
-    ...(pipeline !== undefined && { millrace_pipeline: pipeline }),
-  },
-})
 
 const pipelinesOf = (coordinator: Coordinator): readonly string[] => {
   const { plans, workers } = coordinator.status()

@@ -41,7 +41,7 @@ const jsonLine = (messages: readonly object[]): string => {
   return line.length > MOST_SHOWN ? `${line.slice(0, MOST_SHOWN)} ...` : line
 }
 
-export const insightsLine = ({ pipeline, messages }: Events['clusterInsights']): string =>
+const insightsLine = ({ pipeline, messages }: Events['clusterInsights']): string =>
   `${pipeline}: insights: ${jsonLine(messages.map(({ value }) => value))}`
 
 export const alertLine = ({ pipeline, errorClass, count, at }: Events['alert']): string =>

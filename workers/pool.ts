@@ -6,7 +6,7 @@
 import { Piscina } from 'piscina'
 import { entryUrl } from '../cluster/entry.ts'
 import type { ParkedOutcome, ParkedTask } from './retries/run-parked.ts'
-import type { Broken, Handed, Task, TaskResult, ThreadSetup } from './task.ts'
+import { type Broken, type Handed, NO_OFFSET, type Task, type TaskResult, type ThreadSetup } from './task.ts'
 
 export interface PoolOptions {
   readonly threads: number
@@ -43,8 +43,6 @@ const YOUNG_MB = 16
 const START_LIMIT_MS = 60_000
 /** A timer that comes so late says that the whole process stood still. */
 const STOOD_STILL_MS = 1000
-
-const NOWHERE = -1
 
 interface Waiting {
   readonly errand: Errand
@@ -131,7 +129,7 @@ export class Pool {
 
   async #hand({ errand, task: make }: Waiting): Promise<Outcome<Found>> {
     const begun = new BigInt64Array(new SharedArrayBuffer(8))
-    const busyWith = new Float64Array(new SharedArrayBuffer(8)).fill(NOWHERE)
+    const busyWith = new Float64Array(new SharedArrayBuffer(8)).fill(NO_OFFSET)
     const limit = new AbortController()
     const unwatch = watch(begun, this.#options.taskTimeout, limit)
     try {
@@ -141,8 +139,8 @@ export class Pool {
       return 'broken' in result ? { ok: false, cause: 'broken', detail: result.broken } : { ok: true, result }
     } catch (error) {
       const cause = limit.signal.aborted ? String(limit.signal.reason) : causeOf(error)
-      const [at = NOWHERE] = busyWith
-      return { ok: false, cause: this.#closed ? 'closed' : cause, ...(at !== NOWHERE && { at }) }
+      const [at = NO_OFFSET] = busyWith
+      return { ok: false, cause: this.#closed ? 'closed' : cause, ...(at !== NO_OFFSET && { at }) }
     } finally {
       unwatch()
     }

@@ -26,14 +26,13 @@ import { Outbox } from './outbox.ts'
 import { RecordInput } from './record-input.ts'
 import { batchOfOne, type FreshPark, maskedKey, previewOf } from './retries/park.ts'
 import { waitAfter } from './retries/policy.ts'
-import type { Task, TaskResult, ThreadSetup } from './task.ts'
+import { NO_OFFSET, type Task, type TaskResult, type ThreadSetup } from './task.ts'
 import { Tracing } from './tracing.ts'
 
 /** `process` hears of the end a little before the thread is taken away. */
 const SIGNAL_SHARE = 0.9
 /** Fate and code of a done record that has no output. */
 const DONE = 'done'
-const NOBODY = -1
 const DONE_OUTCOME = { outcome: DONE } as const
 
 export class TaskRun {
@@ -88,8 +87,7 @@ export class TaskRun {
       const pending = this.#batch(bytes, header)
       if (pending !== undefined) await pending
     }
-    // From here on no record is to blame.
-    this.#busyWith[0] = NOBODY
+    this.#busyWith[0] = NO_OFFSET
     const { user, system } = process.threadCpuUsage(before)
     return {
       outputs: this.#outputs?.take() ?? [],

@@ -71,11 +71,14 @@ export interface Task {
   readonly traces: number
 }
 
+/** No record is to blame. */
+export const NO_OFFSET = -1
+
 /** A task on its way to a thread, which notes when it begins (process.hrtime of the process both live in; 0 before) and what it does. */
 export interface Handed<T = Task> {
   readonly task: T
   readonly begun: BigInt64Array
-  /** Offset the thread is busy with, -1 before the first: who is to blame if it never comes back. */
+  /** Offset the thread is busy with, or NO_OFFSET: who is to blame if it never comes back. */
   readonly busyWith: Float64Array
 }
 

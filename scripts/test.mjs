@@ -18,6 +18,8 @@ const say = (line) => print(`${line}\n`)
 const inModules = (path) => join(project, 'node_modules', path)
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
+/** Named again at the end, where a long log is read first: `file: test`, then the first line of why. */
+const failures = []
 
 /** Runs one group under its name and says how long it took. */
 const group = async (name, run) => {
@@ -52,6 +54,14 @@ const vitest = (files, flags) => async () => {
   totals.passed += numPassedTests
   totals.failed += ok ? numFailedTests : Math.max(1, numFailedTests)
   totals.skipped += numPendingTests + numTodoTests
+  for (const file of result.testResults ?? []) {
+    const tests = file.assertionResults.filter(({ status }) => status === 'failed')
+    const reasons = tests.map(({ fullName, failureMessages }) => [fullName, failureMessages[0]])
+    if (tests.length === 0 && file.status === 'failed') reasons.push(['outside any test', file.message])
+    for (const [test, reason = ''] of reasons) {
+      failures.push(`${relative(project, file.name)}: ${test}\n    ${reason.split('\n')[0]}`)
+    }
+  }
   return ok
 }
 
@@ -97,6 +107,7 @@ const main = async () => {
   for (const ground of wanted) {
     await testsOn(ground, await setUp.ready(ground), byGround.get(ground), flags)
   }
+  if (failures.length > 0) say(`\n# what failed\n${failures.join('\n')}`)
   say(`\n# total ${((performance.now() - started) / 1000).toFixed(1)} s`)
   say(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
   process.exitCode = totals.failed === 0 ? 0 : 1

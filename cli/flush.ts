@@ -1,14 +1,10 @@
 /** `millrace insights --flush`: orders every slot to publish its unfilled batch, and waits until each says that it has. */
 import { MillraceError } from '../cluster/errors.ts'
-import { ensureClusterTopic } from '../cluster/kafka/admin.ts'
-import { kafkaClient } from '../cluster/kafka/client.ts'
 import { pause } from '../cluster/kafka/failures.ts'
-import { appendFlush } from '../cluster/kafka/orders.ts'
-import { clusterTopic } from '../cluster/protocol/names.ts'
 import type { SlotReport, WorkerReport } from '../cluster/protocol/plan.ts'
 import type { Workers } from '../cluster/redis/workers.ts'
 import type { Settings } from '../cluster/settings.ts'
-import { withAdmins } from './admins.ts'
+import { giveOrder } from './orders.ts'
 
 export interface Flushed {
   readonly order: string
@@ -31,9 +27,7 @@ export const flush = async (
   workers: Workers,
   { deadlineMs, signal }: FlushOptions,
 ): Promise<Flushed> => {
-  await withAdmins(settings, ({ home }) => ensureClusterTopic(home, settings))
-  const topic = clusterTopic(settings.topicPrefix)
-  const { id: order } = await appendFlush(kafkaClient(settings, 'home'), topic, pipeline)
+  const { id: order } = await giveOrder(settings, pipeline, { kind: 'flush' })
   const deadline = performance.now() + deadlineMs
   for (;;) {
     const { live } = await workers.read()

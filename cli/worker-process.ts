@@ -9,6 +9,7 @@ import { MillraceError } from '../cluster/errors.ts'
 import { EventBus } from '../cluster/events.ts'
 import { kafkaPlanSource } from '../cluster/kafka/plan-log.ts'
 import { clusterTopic } from '../cluster/protocol/names.ts'
+import type { Order } from '../cluster/protocol/orders.ts'
 import { type PlanRecord, PROTOCOL_VERSION, type WorkerReport } from '../cluster/protocol/plan.ts'
 import type { Settings } from '../cluster/settings.ts'
 import { loadPipeline } from '../pipelines/api/load.ts'
@@ -85,7 +86,7 @@ const main = async (start: ChildStart): Promise<void> => {
     keep: (plan) => start.keep({ worker, restarts, plan } satisfies Kept),
     apply: (epoch, slots) => host.worker.apply(epoch, slots),
     applied: () => membership?.tell(),
-    ordered: (order) => host.worker.flush(order),
+    ordered: (order) => obey(host, order),
     onFailure: (error) => end(error),
   })
   start.ready()
@@ -105,6 +106,11 @@ const main = async (start: ChildStart): Promise<void> => {
   clearTimeout(deadline)
   // Whoever collects may be away: that is no part of the drain.
   await telemetry[Symbol.asyncDispose]()
+}
+
+/** The others are the leader's to take up: they come with a plan. */
+const obey = ({ worker }: Host, order: Order): void => {
+  if (order.act.kind === 'flush') worker.flush(order)
 }
 
 const facts = (host: Host, settings: Settings) => ({

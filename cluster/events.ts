@@ -132,6 +132,8 @@ export interface Events {
     /** Slots that this plan takes from a living worker. */
     moved: number
   }
+  /** A plan of that epoch takes up what people ordered. */
+  obeyed: { pipeline: string; epoch: number; order: number; act: string }
   /** What a slot published by count, in a committed transaction. */
   insights: { slot: number; records: number; messages: readonly Said[] }
   /** What the leader published over all slots. */

@@ -11,13 +11,19 @@
  * A fenced shard owns again only by a newer plan: where its owner reports it fenced under this one, the same owners are
  * written again under the next epoch.
  */
-import { type PlanRecord, PROTOCOL_VERSION, type WorkerReport } from '../cluster/protocol/plan.ts'
+import {
+  type PlanRecord,
+  PROTOCOL_VERSION,
+  type Standing,
+  type WorkerReport,
+} from '../cluster/protocol/plan.ts'
 import type { Owners } from './plan.ts'
 
 export interface OwnershipInput {
   readonly pipeline: string
   readonly plan: PlanRecord | undefined
   readonly target: Owners
+  readonly orders: Standing
   /** Whoever is not here is dead: the caller has waited as P6 demands. */
   readonly live: readonly WorkerReport[]
   readonly leader: string
@@ -33,7 +39,7 @@ interface Slot {
 }
 
 export const nextRecord = (input: OwnershipInput): PlanRecord | undefined => {
-  const { plan, target, pipeline, leader } = input
+  const { plan, target, pipeline, leader, orders } = input
   const epoch = Math.max(plan?.epoch ?? 0, input.seenEpoch) + 1
   const reports = new Map(input.live.map((report) => [report.worker, report]))
   const sameLayout = plan?.slots === target.length
@@ -44,13 +50,16 @@ export const nextRecord = (input: OwnershipInput): PlanRecord | undefined => {
     }),
   )
   const after = before.map((slot, index) => nextSlot(slot, index, target[index] ?? null, reports, epoch))
-  const changed = after.some((slot, index) => !isSame(slot, before[index]))
+  const ordered = orders.seen > (plan?.orders?.seen ?? 0)
+  const changed = ordered || after.some((slot, index) => !isSame(slot, before[index]))
   if (sameLayout && !changed && !someFenced(plan, reports)) return undefined
   const releasing = Object.fromEntries(
     after.flatMap((slot, index) => (slot.releasing === undefined ? [] : [[index, slot.releasing]])),
   )
   const owners = after.map((slot) => slot.owner)
-  return { version: PROTOCOL_VERSION, pipeline, epoch, slots: target.length, owners, releasing, leader }
+  const slots = target.length
+  const record = { version: PROTOCOL_VERSION, pipeline, epoch, slots, owners, releasing, leader }
+  return orders.seen === 0 ? record : { ...record, orders }
 }
 
 const nextSlot = (

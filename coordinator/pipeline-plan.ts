@@ -4,12 +4,14 @@
  * Balance is sought when the set of workers changed, and later only where nothing is on its way and the effect of the last
  * change had time to show in the measured costs. Where nobody owns anything, the first plan waits a moment for workers that start together.
  */
-import type { PlanRecord, WorkerReport } from '../cluster/protocol/plan.ts'
+import type { Order } from '../cluster/protocol/orders.ts'
+import type { PlanRecord } from '../cluster/protocol/plan.ts'
 import type { Roster } from '../cluster/redis/workers.ts'
 import { nextCosts } from './cost.ts'
 import { candidatesOf, missingFrom, reportsOf, slotsFor } from './membership.ts'
+import { noStanding, type Obeyed, obey } from './orders.ts'
 import { nextRecord } from './ownership.ts'
-import { noOrders, type Orders, type Owners, planTarget } from './plan.ts'
+import { type Candidate, type Owners, planTarget } from './plan.ts'
 
 export interface Memory {
   readonly costs: readonly number[]
@@ -38,7 +40,8 @@ export interface Seen {
   readonly mayJudge: boolean
   readonly leader: string
   readonly seenEpoch: number
-  readonly orders?: Orders
+  /** Those that came; what the plan has taken up already is passed over. */
+  readonly orders: readonly Order[]
   readonly now: number
 }
 
@@ -52,7 +55,16 @@ export interface Step {
   readonly record: PlanRecord | undefined
   /** Why there is no plan yet; empty where there is nothing to wait for. */
   readonly waitsFor: string
+  /** Orders that the record takes up without being able to obey them, a line each. */
+  readonly refused: readonly string[]
 }
+
+const waiting = (memory: Memory, waitsFor: string): Step => ({
+  memory,
+  record: undefined,
+  waitsFor,
+  refused: [],
+})
 
 export const planStep = (memory: Memory, seen: Seen, timing: Timing): Step => {
   const { plan, roster, pipeline, now } = seen
@@ -63,42 +75,45 @@ export const planStep = (memory: Memory, seen: Seen, timing: Timing): Step => {
   const firstSeen = ownerless && reports.length > 0 ? (memory.firstSeen ?? now) : undefined
   const known = { ...memory, costs, at: now, firstSeen }
   const missing = seen.mayJudge ? [] : missingFrom(plan, roster)
-  if (missing.length > 0)
-    return { memory: known, record: undefined, waitsFor: `the leases of ${missing.join(', ')}` }
+  if (missing.length > 0) return waiting(known, `the leases of ${missing.join(', ')}`)
   if (ownerless && (firstSeen === undefined || now - firstSeen < timing.gatherMs))
-    return { memory: known, record: undefined, waitsFor: 'workers' }
+    return waiting(known, 'workers')
 
-  const next = retarget(known, seen, reports, slots, timing)
+  const workers = candidatesOf(reports, slots)
+  const layout = { slots, workers: workers.map(({ worker }) => worker) }
+  const obeyed = obey(plan?.orders ?? noStanding, seen.orders, layout)
+  const next = retarget(known, { ...seen, obeyed, workers, slots }, timing)
   const { leader, seenEpoch } = seen
-  const record = nextRecord({ pipeline, plan, target: next.target, live: reports, leader, seenEpoch })
-  return { memory: next, record, waitsFor: '' }
+  const { target } = next
+  const orders = obeyed.standing
+  const record = nextRecord({ pipeline, plan, target, orders, live: reports, leader, seenEpoch })
+  return { memory: next, record, waitsFor: '', refused: obeyed.refused }
 }
 
 const isOwnerless = (plan: PlanRecord | undefined): boolean =>
   plan === undefined ||
   (plan.owners.every((owner) => owner === null) && Object.keys(plan.releasing ?? {}).length === 0)
 
-const retarget = (
-  memory: Memory,
-  seen: Seen,
-  reports: readonly WorkerReport[],
-  slots: number,
-  timing: Timing,
-): Memory => {
-  const { plan, now } = seen
-  const workers = candidatesOf(reports, slots)
+interface Wanted extends Seen {
+  readonly obeyed: Obeyed
+  readonly workers: readonly Candidate[]
+  readonly slots: number
+}
+
+const retarget = (memory: Memory, wanted: Wanted, timing: Timing): Memory => {
+  const { plan, now, workers, slots } = wanted
+  const { standing: orders, moves } = wanted.obeyed
   const names = workers.map(({ worker }) => worker).join(' ')
   const moving = Object.keys(plan?.releasing ?? {}).length > 0
   const rested = !moving && now - memory.targetAt >= timing.rebalanceMs
   const known = memory.target.length === slots ? memory.target : []
   const previous = Array.from(
     { length: slots },
-    (_, slot) => known[slot] ?? (plan?.slots === slots ? plan.owners[slot] : null) ?? null,
+    (_, slot) => moves[slot] ?? known[slot] ?? (plan?.slots === slots ? plan.owners[slot] : null) ?? null,
   )
   // A new leader has measured nothing yet: it does not balance before it has.
   const changed = memory.workers === '' ? isOwnerless(plan) : names !== memory.workers
-  const balance = changed || rested
-  const orders = seen.orders ?? noOrders
+  const balance = (changed || rested) && Object.keys(moves).length === 0
   const target = planTarget({ workers, costs: memory.costs, previous, orders, balance })
   const same = target.every((owner, slot) => owner === known[slot]) && names === memory.workers
   return { ...memory, target, workers: names, targetAt: same ? memory.targetAt : now }

@@ -5,6 +5,7 @@
 import type { Clock } from '../cluster/actor/clock.ts'
 import { messageOf } from '../cluster/errors.ts'
 import type { EventBus } from '../cluster/events.ts'
+import { type Order, orderText } from '../cluster/protocol/orders.ts'
 import type { PlanRecord, WorkerReport } from '../cluster/protocol/plan.ts'
 import type { PlanLog } from '../cluster/protocol/plan-log.ts'
 import type { Leases } from '../cluster/redis/lease.ts'
@@ -48,6 +49,8 @@ export class Rounds {
   readonly #elector: ReturnType<typeof elector>
   readonly #timing: Timing
   readonly #plans = new Map<string, PlanRecord>()
+  /** By pipeline; those that its plan has not taken up. */
+  readonly #orders = new Map<string, readonly Order[]>()
   readonly #memory = new Map<string, Memory>()
   readonly #waiting = new Map<string, string>()
   readonly #viewEpochs = new Map<string, number>()
@@ -65,7 +68,10 @@ export class Rounds {
     const scale = Math.min(1, leaseMs / 10_000)
     this.#timing = { gatherMs: GATHER_MS * scale, rebalanceMs: REBALANCE_MS * scale, ...options.timing }
     this.#endedAt = clock.now()
-    this.#unfollow = options.log.follow((plan) => this.#learn(plan))
+    this.#unfollow = options.log.follow(
+      (plan) => this.#learn(plan),
+      (order) => this.#hear(order),
+    )
   }
 
   async run(): Promise<void> {
@@ -100,7 +106,22 @@ export class Rounds {
   }
 
   #learn(plan: PlanRecord): void {
-    if (plan.epoch > (this.#plans.get(plan.pipeline)?.epoch ?? 0)) this.#plans.set(plan.pipeline, plan)
+    if (plan.epoch <= (this.#plans.get(plan.pipeline)?.epoch ?? 0)) return
+    this.#plans.set(plan.pipeline, plan)
+    const open = this.#orders.get(plan.pipeline) ?? []
+    const seen = plan.orders?.seen ?? 0
+    this.#orders.set(
+      plan.pipeline,
+      open.filter(({ epoch }) => epoch > seen),
+    )
+  }
+
+  /** A flush is heard by the workers. */
+  #hear(order: Order): void {
+    const { pipeline, act, epoch } = order
+    const open = this.#orders.get(pipeline) ?? []
+    const seen = open.at(-1)?.epoch ?? this.#plans.get(pipeline)?.orders?.seen ?? 0
+    if (act.kind !== 'flush' && epoch > seen) this.#orders.set(pipeline, [...open, order])
   }
 
   #standBy(reason: string): void {
@@ -167,12 +188,23 @@ export class Rounds {
     const seenEpoch = await this.#seenEpoch(pipeline, roster)
     const plan = this.#plans.get(pipeline)
     const judges = this.#watch !== undefined && mayJudge(this.#watch, now, leaseMs)
-    const seen = { pipeline, plan, roster, mayJudge: judges, leader: id, seenEpoch, now }
+    const orders = this.#orders.get(pipeline) ?? []
+    const seen = { pipeline, plan, roster, orders, mayJudge: judges, leader: id, seenEpoch, now }
     const step = planStep(this.#memory.get(pipeline) ?? noMemory(now), seen, this.#timing)
     this.#memory.set(pipeline, step.memory)
     if (step.waitsFor === '') this.#waiting.delete(pipeline)
     else this.#waiting.set(pipeline, step.waitsFor)
-    return step.record === undefined || (await this.#write(step.record))
+    if (step.record === undefined) return true
+    if (!(await this.#write(step.record))) return false
+    for (const { epoch, act } of orders)
+      this.#options.events.emit('obeyed', {
+        pipeline,
+        epoch: step.record.epoch,
+        order: epoch,
+        act: orderText(act),
+      })
+    for (const detail of step.refused) this.#options.events.emit('skipped', { detail })
+    return true
   }
 
   async #write(plan: PlanRecord): Promise<boolean> {

@@ -91,6 +91,10 @@ export const logLines: Lines = {
     text: (e) =>
       `${e.pipeline}: plan ${e.epoch}, ${e.owned} slots on ${e.workers} workers, ${e.releasing} being released`,
   },
+  obeyed: {
+    level: 'info',
+    text: (e) => `${e.pipeline}: plan ${e.epoch} takes up order ${e.order}: ${e.act}`,
+  },
   insights: {
     level: 'info',
     text: (e) => `slot ${e.slot}: insights of ${e.records} records: ${jsonLine(e.messages)}`,

@@ -6,7 +6,7 @@
  * without Redis (fencing makes that safe where the plan is out of date).
  */
 import { type Actor, spawn } from '../cluster/actor/actor.ts'
-import type { FlushOrder } from '../cluster/protocol/orders.ts'
+import type { Order } from '../cluster/protocol/orders.ts'
 import type { PlanRecord } from '../cluster/protocol/plan.ts'
 import type { PlanSource } from '../cluster/protocol/plan-log.ts'
 
@@ -14,14 +14,14 @@ export interface FollowOptions {
   readonly source: PlanSource
   readonly pipeline: string
   readonly worker: string
-  /** The worker owns exactly these slots now. Resolves when what was taken away is released. */
-  readonly apply: (epoch: number, slots: readonly number[]) => Promise<void>
+  /** The worker owns exactly these slots now, and leaves those partitions unread. Resolves when what was taken away is released. */
+  readonly apply: (epoch: number, slots: readonly number[], paused: readonly number[]) => Promise<void>
   /** A plan was taken up, before it is applied: the supervisor keeps it. */
   readonly keep?: (plan: PlanRecord) => void
   /** A plan is applied wholly. */
   readonly applied?: (plan: PlanRecord) => void
   /** Told of each order for this pipeline, perhaps more than once. */
-  readonly ordered?: (order: FlushOrder) => void
+  readonly ordered?: (order: Order) => void
   readonly last?: PlanRecord | undefined
   readonly onFailure?: (error: unknown) => void
 }
@@ -44,7 +44,7 @@ export const followPlan = (options: FollowOptions): PlanFollower => {
       const plan = newest
       if (plan === undefined || plan.epoch <= appliedEpoch) return
       keep?.(plan)
-      await apply(plan.epoch, slotsOf(plan, options.worker))
+      await apply(plan.epoch, slotsOf(plan, options.worker), plan.orders?.paused ?? [])
       appliedEpoch = plan.epoch
       applied?.(plan)
     },

@@ -16,13 +16,13 @@ import type { Topology } from '../cluster/kafka/topology.ts'
 import { TransactionWriter } from '../cluster/kafka/writer.ts'
 import type { WorkerMeasures } from '../cluster/measures.ts'
 import { type Names, slotOf } from '../cluster/protocol/names.ts'
-import type { FlushOrder } from '../cluster/protocol/orders.ts'
 import type { SlotReport } from '../cluster/protocol/plan.ts'
 import type { Position } from '../cluster/protocol/state.ts'
 import type { ViewPublisher } from '../cluster/redis/views.ts'
 import type { Settings } from '../cluster/settings.ts'
 import { batchRules } from '../pipelines/api/batches.ts'
 import type { AnyPipeline, JsonObject } from '../pipelines/api/define.ts'
+import type { Flush } from './batches.ts'
 import { Budget } from './budget.ts'
 import { destinationsOf } from './destinations.ts'
 import { firstOffsets } from './first-offsets.ts'
@@ -99,7 +99,7 @@ export class Worker {
   readonly #discovering: NodeJS.Timeout
   readonly #insights: InsightsTarget | undefined
   readonly #traces: TraceBudget | undefined
-  #order: FlushOrder | undefined
+  #order: Flush | undefined
   #partitions: number
   #stopping = false
 
@@ -268,7 +268,7 @@ export class Worker {
   }
 
   /** Every slot publishes its unfilled batch of insights, also those that come later. */
-  flush(order: FlushOrder): void {
+  flush(order: Flush): void {
     this.#order = order
     for (const { shard } of this.#shards.values()) shard.flush(order)
   }

@@ -8,6 +8,7 @@ import {
   clusterTopic,
   coordinatorTransactionalId,
   type Names,
+  ordersTransactionalId,
   replaysTopic,
   replayTransactionalId,
   type SinkNames,
@@ -21,7 +22,7 @@ export const parts = [
   'dlq',
   'replay',
   'sink',
-  'flush',
+  'orders',
   'produce',
 ] as const
 export type PartName = (typeof parts)[number]
@@ -34,7 +35,7 @@ export const partSummaries: Readonly<Record<PartName, string>> = {
   dlq: '`millrace dlq` to look',
   replay: '`millrace dlq replay`, `repair` and `park`',
   sink: '`millrace sink opensearch`',
-  flush: '`millrace insights --flush`',
+  orders: '`millrace status`, and what orders: `drain`, `pause`, `resume`, `move`, `pin`, `insights --flush`',
   produce: '`millrace generate` and `millrace send`',
 }
 
@@ -176,15 +177,22 @@ const sink = ({ sink: names }: Pick<AclsOf, 'sink'>): readonly Row[] =>
         ...transactions('home', names.transactionalId, ['Write', 'position and letters in one transaction']),
       ]
 
-const flush = ({ prefix }: AclsOf): readonly Row[] => [
-  ...topic('home', clusterTopic(prefix), ['Write', 'the order'], SETTINGS),
+const orders = ({ prefix }: AclsOf): readonly Row[] => [
+  ...topic(
+    'home',
+    clusterTopic(prefix),
+    ['Read', 'plans and earlier orders'],
+    ['Write', 'the order'],
+    SETTINGS,
+  ),
+  ...transactions('home', ordersTransactionalId(prefix), ['Write', 'a later order fences an earlier one']),
 ]
 
 const produce = ({ names }: AclsOf): readonly Row[] => [
   ...topic('input', names.input, ['Write', 'records'], ['DescribeConfigs', 'whether it is there']),
 ]
 
-const ofPart = { worker, coordinator, topics: making, audit, dlq, replay, sink, flush, produce } as const
+const ofPart = { worker, coordinator, topics: making, audit, dlq, replay, sink, orders, produce } as const
 
 export const aclsOf = (of: AclsOf, wanted: readonly PartName[] = parts): readonly Acl[] =>
   wanted.flatMap((part) => ofPart[part](of).map((row) => ({ part, ...row })))

@@ -1,26 +1,50 @@
-/** Writing an order: a plain idempotent produce. Nothing fences it; orders name an id, so that a repeat changes nothing. */
+/**
+ * Writing an order: under a transactional id of its own, so that of two at one moment the later fences the earlier, and no two
+ * orders have one epoch.
+ */
 import { randomUUID } from 'node:crypto'
-import { type Kafka, Partitioners } from 'kafkajs'
-import { type FlushOrder, flushKey } from '../protocol/orders.ts'
+import { MillraceError } from '../errors.ts'
+import { type Act, type Order, orderKey } from '../protocol/orders.ts'
 import { PROTOCOL_VERSION } from '../protocol/plan.ts'
-import { adminFailure } from './admin-failures.ts'
+import { encodeBatch } from './codec/records.ts'
+import { newestOrderEpoch, type PlanTopic } from './plan-log.ts'
+import type { Opened, TransactResult, Writer } from './ports.ts'
 
-/** @throws MillraceError where Kafka does not take it */
-export const appendFlush = async (kafka: Kafka, topic: string, pipeline: string): Promise<FlushOrder> => {
-  const order = { version: PROTOCOL_VERSION, pipeline, id: randomUUID() }
-  const producer = kafka.producer({
-    allowAutoTopicCreation: false,
-    idempotent: true,
-    createPartitioner: Partitioners.DefaultPartitioner,
+type Failed = Exclude<Opened | TransactResult, { readonly result: 'open' | 'committed' }>
+
+/** @throws MillraceError `fenced` where another order was given at this moment; `kafka-auth`, `kafka-unreachable` */
+export const appendOrder = async (
+  where: Pick<PlanTopic, 'topology' | 'topic'>,
+  writer: Writer,
+  pipeline: string,
+  act: Act,
+): Promise<Order> => {
+  const opened = await writer.fence()
+  if (opened.result !== 'open') throw failure(where.topic, opened)
+  const epoch = (await newestOrderEpoch(where)) + 1
+  const order = { version: PROTOCOL_VERSION, pipeline, epoch, id: randomUUID(), act }
+  const batch = encodeBatch([{ timestamp: Date.now(), key: orderKey(order), value: JSON.stringify(order) }])
+  if (batch === undefined) throw new MillraceError('internal', 'an empty batch of orders')
+  const part = { topic: where.topic, partition: 0, bytes: batch.bytes, records: batch.count }
+  const written = await writer.transact([part])
+  if (written.result !== 'committed') throw failure(where.topic, written)
+  return order
+}
+
+const failure = (topic: string, failed: Failed): MillraceError => {
+  if (failed.result === 'fenced')
+    return new MillraceError('fenced', 'another order was given at this moment', {
+      remedy: 'look at `millrace status`, and give it again where it does not stand there',
+    })
+  if (failed.result === 'unclear')
+    return new MillraceError(
+      'kafka-unreachable',
+      `whether the order was written is not known: ${failed.reason}`,
+      {
+        remedy: 'look at `millrace status`; giving it again does no harm',
+      },
+    )
+  return new MillraceError('kafka-auth', `Kafka refuses to write ${topic}: ${failed.detail}`, {
+    remedy: '`millrace acls` prints the rights that orders need',
   })
-  await producer.connect()
-  try {
-    const messages = [{ key: flushKey(pipeline), value: JSON.stringify(order), partition: 0 }]
-    await producer.send({ topic, acks: -1, messages })
-    return order
-  } catch (error) {
-    throw adminFailure(`cannot write the order to ${topic}`, error)
-  } finally {
-    await producer.disconnect()
-  }
 }

@@ -1,14 +1,16 @@
 /**
  * The plan log in Kafka: topic `millrace.cluster`, one partition, key `plan/<pipeline>`, written in transactions under
  * one transactional id, so that a deposed leader is fenced by the broker; read read_committed.
- * A record that is malformed or of another protocol version is told once and skipped.
+ * Told once and skipped: a record that is malformed, of another protocol version, or was not written in a transaction; an order
+ * that is not newer than all before it.
  */
 import { MillraceError, messageOf } from '../errors.ts'
-import { type FlushOrder, isOrderKey, parseFlush } from '../protocol/orders.ts'
+import { isOrderKey, type Order, parseOrder } from '../protocol/orders.ts'
 import { type PlanRecord, PROTOCOL_VERSION } from '../protocol/plan.ts'
 import type { Appended, PlanLog, PlanSource } from '../protocol/plan-log.ts'
 import { parsePlan } from '../protocol/report.ts'
 import type { RecordCursor } from './codec/decode.ts'
+import type { BatchHeader } from './codec/header.ts'
 import { encodeBatch } from './codec/records.ts'
 import { pause } from './failures.ts'
 import type { Part, TransactResult, Writer } from './ports.ts'
@@ -25,59 +27,60 @@ export interface PlanTopic {
 
 const KEY = /^plan\/(.+)$/
 const AGAIN_MS = 500
+/** Who may write under the transactional ids is Kafka's to say; a plain producer is none of them. */
+const FORGED = 'was not written in a transaction'
 
 export const kafkaPlanSource = ({ topology, topic, notice }: PlanTopic): PlanSource => {
   const told = new Set<number>()
-  const planAt = (cursor: RecordCursor): PlanRecord | undefined => {
-    const key = textAt(cursor, cursor.keyStart, cursor.keyEnd) ?? ''
-    const value = textAt(cursor, cursor.valueStart, cursor.valueEnd)
+  const skip = ({ offset }: RecordCursor, key: string, why: string): undefined => {
+    if (!told.has(offset)) notice(`${topic}@${offset} (${key}) ${why}: skipped`)
+    told.add(offset)
+  }
+  const planAt = (cursor: RecordCursor, batch: BatchHeader): PlanRecord | undefined => {
+    const { key, value } = textsOf(cursor)
     const pipeline = KEY.exec(key)?.[1]
     if (pipeline === undefined || value === undefined) return undefined
+    if (!batch.transactional) return skip(cursor, key, FORGED)
     const plan = parsePlan(value)
     if (plan?.pipeline === pipeline) return plan
-    if (!told.has(cursor.offset))
-      notice(`${topic}@${cursor.offset} (${key}) is no plan of protocol version ${PROTOCOL_VERSION}: skipped`)
-    told.add(cursor.offset)
-    return undefined
+    return skip(cursor, key, `is no plan of protocol version ${PROTOCOL_VERSION}`)
   }
-  const orderAt = (cursor: RecordCursor): FlushOrder | undefined => {
-    const key = textAt(cursor, cursor.keyStart, cursor.keyEnd) ?? ''
-    const value = textAt(cursor, cursor.valueStart, cursor.valueEnd)
+  const orderAt = (cursor: RecordCursor, batch: BatchHeader, newest: number): Order | undefined => {
+    const { key, value } = textsOf(cursor)
     if (!isOrderKey(key) || value === undefined) return undefined
-    const order = parseFlush(key, value)
-    if (order === undefined && !told.has(cursor.offset))
-      notice(
-        `${topic}@${cursor.offset} (${key}) is no order of protocol version ${PROTOCOL_VERSION}: skipped`,
-      )
-    told.add(cursor.offset)
-    return order
+    if (!batch.transactional) return skip(cursor, key, FORGED)
+    const order = parseOrder(key, value)
+    if (order === undefined) return skip(cursor, key, `is no order of protocol version ${PROTOCOL_VERSION}`)
+    if (order.epoch > newest) return order
+    return skip(cursor, key, `has epoch ${order.epoch}, and ${newest} was given before`)
   }
-  const start = async () => (await topology.offsets(topic, [0])).get(0) ?? 0
 
   return {
     async latest() {
       const plans = new Map<string, PlanRecord>()
-      const to = (await topology.ends(topic, [0])).get(0) ?? 0
-      const from = await start()
-      if (from >= to) return plans
-      await scan(topology, { topic, partition: 0, from, to }, (cursor) => keepNewest(plans, planAt(cursor)))
+      await scanAll(topology, topic, (cursor, batch) => keepNewest(plans, planAt(cursor, batch)))
       return plans
     },
     follow(listener, ordered) {
       const stop = new AbortController()
       const newest = new Map<string, PlanRecord>()
       let failed = ''
-      const visit = (cursor: RecordCursor) => {
-        const plan = planAt(cursor)
+      let newestOrder = 0
+      const visit = (cursor: RecordCursor, batch: BatchHeader) => {
+        const plan = planAt(cursor, batch)
         failed = ''
         if (!stop.signal.aborted && plan !== undefined && keepNewest(newest, plan)) listener(plan)
-        const order = ordered && orderAt(cursor)
-        if (!stop.signal.aborted && order !== undefined) ordered?.(order)
+        const order = ordered && orderAt(cursor, batch, newestOrder)
+        if (stop.signal.aborted || order === undefined) return
+        newestOrder = order.epoch
+        ordered?.(order)
       }
       const run = async () => {
         while (!stop.signal.aborted) {
           try {
-            await scan(topology, { topic, partition: 0, from: await start() }, visit, { signal: stop.signal })
+            newestOrder = 0
+            const from = await startOf(topology, topic)
+            await scan(topology, { topic, partition: 0, from }, visit, { signal: stop.signal })
           } catch (error) {
             const reason = messageOf(error)
             if (reason !== failed) notice(`following ${topic} begins anew: ${reason}`)
@@ -124,6 +127,40 @@ const keepNewest = (plans: Map<string, PlanRecord>, plan: PlanRecord | undefined
   plans.set(plan.pipeline, plan)
   return true
 }
+
+const startOf = async (topology: Topology, topic: string): Promise<number> =>
+  (await topology.offsets(topic, [0])).get(0) ?? 0
+
+/** Also what stands behind a transaction that is still open, once that has ended. */
+const scanAll = async (
+  topology: Topology,
+  topic: string,
+  visit: (cursor: RecordCursor, batch: BatchHeader) => void,
+): Promise<void> => {
+  const to = (await topology.written(topic, [0])).get(0) ?? 0
+  const from = await startOf(topology, topic)
+  if (from < to) await scan(topology, { topic, partition: 0, from, to }, visit)
+}
+
+/** 0 before the first. What was forged counts for nothing. */
+export const newestOrderEpoch = async ({
+  topology,
+  topic,
+}: Pick<PlanTopic, 'topology' | 'topic'>): Promise<number> => {
+  let newest = 0
+  await scanAll(topology, topic, (cursor, batch) => {
+    const { key, value } = textsOf(cursor)
+    if (!batch.transactional || value === undefined) return
+    const epoch = isOrderKey(key) ? parseOrder(key, value)?.epoch : parsePlan(value)?.orders?.seen
+    newest = Math.max(newest, epoch ?? 0)
+  })
+  return newest
+}
+
+const textsOf = (cursor: RecordCursor) => ({
+  key: textAt(cursor, cursor.keyStart, cursor.keyEnd) ?? '',
+  value: textAt(cursor, cursor.valueStart, cursor.valueEnd),
+})
 
 const textAt = (cursor: RecordCursor, start: number, end: number): string | undefined =>
   start < 0 ? undefined : cursor.bytes.toString('utf8', start, end)

@@ -42,7 +42,7 @@ const DEFAULT_BOUND = 64 * 1024 ** 2
 export const scan = async (
   topology: Topology,
   range: ScanRange,
-  visit: (cursor: RecordCursor) => void,
+  visit: (cursor: RecordCursor, batch: BatchHeader) => void,
   options: ScanOptions = {},
 ): Promise<number> => {
   const cursor = new RecordCursor()
@@ -72,7 +72,7 @@ const visitBatch = (
   start: number,
   cursor: RecordCursor,
   range: ScanRange,
-  visit: (cursor: RecordCursor) => void,
+  visit: (cursor: RecordCursor, batch: BatchHeader) => void,
   options: ScanOptions,
 ): void => {
   const header = readHeader(bytes, start)
@@ -81,7 +81,7 @@ const visitBatch = (
     cursor.reset(bytes, header, options.maxDecompressedBytes ?? DEFAULT_BOUND)
     while (cursor.next()) {
       if (cursor.offset < range.from || (range.to !== undefined && cursor.offset >= range.to)) continue
-      visit(cursor)
+      visit(cursor, header)
     }
   } catch (error) {
     if (!(error instanceof CodecError) || options.unreadable === undefined) throw error

@@ -51,6 +51,9 @@ export const clusterTopic = (prefix = ''): string => `${prefix}millrace.cluster`
 
 export const coordinatorTransactionalId = (prefix = ''): string => `${prefix}millrace.coordinator`
 
+/** Whoever gives an order: one at a time. */
+export const ordersTransactionalId = (prefix = ''): string => `${prefix}millrace.orders`
+
 /** What was done with which dead letter; one partition, compacted, made by the first replay. */
 export const replaysTopic = (pipeline: string, prefix = ''): string => `${prefix}millrace.${pipeline}.replays`
 

@@ -2,7 +2,7 @@
  * The plan log: every plan ever made for a pipeline, in order; the newest counts.
  * Law: after `open` of a later writer, no record of an earlier one appears; an epoch is written once.
  */
-import type { FlushOrder } from './orders.ts'
+import type { Order } from './orders.ts'
 import type { PlanRecord } from './plan.ts'
 
 export interface PlanSource {
@@ -12,7 +12,7 @@ export interface PlanSource {
    * Told of the newest plan of each pipeline, then of every later one; `ordered` likewise of what people order, perhaps
    * more than once. The returned function ends it.
    */
-  follow(listener: (plan: PlanRecord) => void, ordered?: (order: FlushOrder) => void): () => void
+  follow(listener: (plan: PlanRecord) => void, ordered?: (order: Order) => void): () => void
 }
 
 export interface PlanLog extends PlanSource {

@@ -12,6 +12,20 @@ export interface PlanRecord {
   /** Slot -> the worker that still has to let go of it, and the epoch that took it away. Such a slot has no owner. */
   readonly releasing?: Readonly<Record<string, { readonly worker: string; readonly since: number }>>
   readonly leader: string
+  /** Absent where nobody ever ordered anything. */
+  readonly orders?: Standing
+}
+
+/** Orders in force. */
+export interface Standing {
+  /** Epoch of the newest order that is taken up: none is taken up twice. */
+  readonly seen: number
+  /** Slot -> worker. */
+  readonly pins: Readonly<Record<string, string>>
+  /** Workers that shall own nothing. */
+  readonly drains: readonly string[]
+  /** Partitions of the input that are not read. */
+  readonly paused: readonly number[]
 }
 
 export type SlotState = 'claiming' | 'running' | 'releasing' | 'halted' | 'fenced'

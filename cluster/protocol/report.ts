@@ -69,7 +69,20 @@ const isPlan = (value: unknown): value is PlanRecord => {
     Array.isArray(plan.owners) &&
     plan.owners.length === plan.slots &&
     plan.owners.every((owner: unknown) => owner === null || isText(owner)) &&
-    areReleasing(plan.releasing, plan.owners, plan.epoch)
+    areReleasing(plan.releasing, plan.owners, plan.epoch) &&
+    (plan.orders === undefined || areStanding(plan.orders))
+  )
+}
+
+const areStanding = (value: unknown): boolean => {
+  const { seen, pins, drains, paused } = fieldsOf(value) ?? {}
+  return (
+    isCount(seen) &&
+    Object.values(fieldsOf(pins) ?? { none: 0 }).every(isText) &&
+    Array.isArray(drains) &&
+    drains.every(isText) &&
+    Array.isArray(paused) &&
+    paused.every(isCount)
   )
 }
 

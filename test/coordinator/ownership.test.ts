@@ -6,6 +6,7 @@ import {
   type SlotState,
   type WorkerReport,
 } from '../../cluster/protocol/plan.ts'
+import { noStanding } from '../../coordinator/orders.ts'
 import { nextRecord } from '../../coordinator/ownership.ts'
 
 const planOf = (owners: readonly (string | null)[], over: Partial<PlanRecord> = {}): PlanRecord => ({
@@ -51,7 +52,7 @@ const next = (
   target: readonly (string | null)[],
   live: readonly WorkerReport[],
   seenEpoch = 0,
-) => nextRecord({ pipeline: 'p', plan, target, live, leader: 'l', seenEpoch })
+) => nextRecord({ pipeline: 'p', plan, target, orders: noStanding, live, leader: 'l', seenEpoch })
 
 describe('from target to plan', () => {
   test('the first plan gives at once: nobody held anything', () => {
@@ -175,6 +176,7 @@ test('no plan gives a slot to a worker while another that lives holds it, and ev
             pipeline: 'p',
             plan,
             target: alive,
+            orders: noStanding,
             live: [...reports.values()],
             leader: 'l',
             seenEpoch: 0,

@@ -2,9 +2,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Random, seededRandom } from '../../cli/random.ts'
-import type { PlanRecord, WorkerReport } from '../../cluster/protocol/plan.ts'
+import type { Act, Order } from '../../cluster/protocol/orders.ts'
+import { type PlanRecord, PROTOCOL_VERSION, type WorkerReport } from '../../cluster/protocol/plan.ts'
 import { type Memory, noMemory, planStep } from '../../coordinator/pipeline-plan.ts'
-import type { Orders } from '../../coordinator/plan.ts'
 import { zipfCosts } from '../support/plan-world.ts'
 import { reportOf, slotReportOf } from '../support/reports.ts'
 
@@ -17,7 +17,8 @@ class Planned {
   readonly costs: readonly number[]
   workers: string[]
   draining: string[] = []
-  orders: Orders | undefined
+  readonly orders: Order[] = []
+  readonly refused: string[] = []
   now = 0
   #memory: Memory = noMemory(0)
 
@@ -28,6 +29,9 @@ class Planned {
 
   get plan(): PlanRecord | undefined {
     return this.records.at(-1)
+  }
+  newLeader(): void {
+    this.#memory = noMemory(this.now)
   }
   ownedBy(worker: string): readonly number[] {
     return this.plan?.owners.flatMap((owner, slot) => (owner === worker ? [slot] : [])) ?? []
@@ -41,14 +45,20 @@ class Planned {
     return reportOf(worker, [], { owned, slots, draining, appliedEpoch: this.plan?.epoch ?? 0 })
   }
 
+  /** With the next epoch, as they are given. */
+  order(act: Act, epoch = (this.orders.at(-1)?.epoch ?? 0) + 1): this {
+    this.orders.push({ version: PROTOCOL_VERSION, pipeline: 'p', epoch, id: String(epoch), act })
+    return this
+  }
+
   run(seconds: number, noise: () => number = () => 0): this {
     for (let end = this.now + seconds * 1000; this.now < end; this.now += ROUND_MS) {
       const live = this.workers.map((worker) => this.#report(worker, noise))
       const roster = { generation: 'g', live, solo: [], left: new Set<string>() }
       const seen = { pipeline: 'p', plan: this.plan, roster, mayJudge: true, leader: 'l', seenEpoch: 0 }
-      const orders = this.orders && { orders: this.orders }
-      const step = planStep(this.#memory, { ...seen, ...orders, now: this.now }, TIMING)
+      const step = planStep(this.#memory, { ...seen, orders: this.orders, now: this.now }, TIMING)
       this.#memory = step.memory
+      this.refused.push(...step.refused)
       if (step.record !== undefined) this.records.push(step.record)
     }
     return this
@@ -162,11 +172,61 @@ describe('planning over time', () => {
     expect(planned.records.map(({ releasing = {} }) => Object.keys(releasing).length)).toEqual([0, 4, 0])
     expect(planned.ownedBy('w0')).toHaveLength(8)
     planned.draining = []
-    planned.orders = { pins: { 3: 'w1' }, drains: [] }
-    planned.run(5)
+    planned.order({ kind: 'pin', slot: 3, worker: 'w1', on: true }).run(5)
     expect(planned.ownedBy('w1')).toContain(3)
-    planned.orders = { pins: {}, drains: ['w0'] }
-    planned.run(60)
+    planned.order({ kind: 'pin', slot: 3, worker: 'w1', on: false })
+    planned.order({ kind: 'drain', worker: 'w0', on: true }).run(60)
     expect(planned.ownedBy('w1')).toHaveLength(8)
+    planned.order({ kind: 'drain', worker: 'w0', on: false }).run(60)
+    expect(planned.ownedBy('w0')).toHaveLength(4)
+  })
+
+  test('a slot that is moved goes there once; a pinned one stays there', () => {
+    const planned = new Planned(new Array<number>(8).fill(100), 2).run(60)
+    const [slot = 0] = planned.ownedBy('w0')
+    planned.order({ kind: 'move', slot, worker: 'w1' }).run(5)
+    expect(planned.ownedBy('w1')).toContain(slot)
+    planned.run(60)
+    expect(planned.ownedBy('w0')).toHaveLength(4)
+    const [other = 0] = planned.ownedBy('w0')
+    planned.order({ kind: 'pin', slot: other, worker: 'w1', on: true }).run(600)
+    expect(planned.ownedBy('w1')).toContain(other)
+    expect(planned.ownedBy('w1')).toHaveLength(4)
+  })
+
+  test('a paused partition stands in the plan, moves nothing, and is taken back', () => {
+    const planned = new Planned(new Array<number>(8).fill(100), 2).run(60)
+    const before = planned.plan
+    planned.order({ kind: 'pause', partition: 5, on: true }).order({ kind: 'pause', partition: 2, on: true })
+    planned.run(5)
+    expect(planned.plan?.owners).toEqual(before?.owners)
+    expect(planned.plan?.orders).toEqual({ seen: 2, pins: {}, drains: [], paused: [2, 5] })
+    planned.order({ kind: 'pause', partition: 5, on: false }).run(5)
+    expect(planned.plan?.orders?.paused).toEqual([2])
+  })
+
+  test('an order that was taken up is not taken up again, whoever leads and however often it is read', () => {
+    const planned = new Planned(new Array<number>(8).fill(100), 2).run(60)
+    const [slot = 0] = planned.ownedBy('w0')
+    planned.order({ kind: 'move', slot, worker: 'w1' }).run(60)
+    expect(planned.ownedBy('w0')).toHaveLength(4)
+    const { length } = planned.records
+    planned.newLeader()
+    planned.order({ kind: 'move', slot, worker: 'w1' }, 1).run(60)
+    expect(planned.records).toHaveLength(length)
+  })
+
+  test('an order that cannot be obeyed moves nothing, and is told once', () => {
+    const planned = new Planned(new Array<number>(8).fill(100), 2).run(60)
+    const before = planned.plan
+    planned
+      .order({ kind: 'move', slot: 1, worker: 'nobody' })
+      .order({ kind: 'pin', slot: 99, worker: 'w0', on: true })
+    planned.run(60)
+    expect(planned.plan?.owners).toEqual(before?.owners)
+    expect(planned.refused).toEqual([
+      'order 1 (move slot 1 to nobody): no such worker takes slots, nothing moves',
+      'order 2 (pin slot 99 to w0): there are only 8 slots, nothing moves',
+    ])
   })
 })

@@ -1,11 +1,9 @@
 /** Guarantee: insights by count are published exactly once, also where workers are killed around the commit; no batch is torn. */
 import { expect, test } from 'vitest'
-import { kafkaClient } from '../../cluster/kafka/client.ts'
+import { giveOrder } from '../../cli/orders.ts'
 import { readHeaders } from '../../cluster/kafka/codec/decode.ts'
-import { appendFlush } from '../../cluster/kafka/orders.ts'
 import { scan } from '../../cluster/kafka/scan.ts'
 import { type BatchName, HEADER, parseBatch } from '../../cluster/protocol/headers.ts'
-import { clusterTopic } from '../../cluster/protocol/names.ts'
 import { clean, TestCluster, until } from '../support/cluster.ts'
 import { API } from '../support/proxy.ts'
 import { startKafkaBehindProxies, useServices } from '../support/services.ts'
@@ -56,11 +54,7 @@ test(`${RECORDS} records, ${KILLS} kills around the commit, then the rest by ord
   await cluster.produce(Math.max(0, RECORDS - first), { seed: 32 })
   await cluster.drained(120_000)
   const { settings, names } = cluster
-  const order = await appendFlush(
-    kafkaClient(settings, 'home'),
-    clusterTopic(settings.topicPrefix),
-    cluster.pipeline.name,
-  )
+  const order = await giveOrder(settings, cluster.pipeline.name, { kind: 'flush' })
   const owned = async () => (await cluster.reports()).flatMap((report) => report.owned)
   await until('every slot has flushed', 60_000, async () => {
     const slots = await owned()

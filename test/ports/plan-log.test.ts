@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { giveOrder } from '../../cli/orders.ts'
 import { ensureClusterTopic } from '../../cluster/kafka/admin.ts'
 import { kafkaClient, kafkaConfig } from '../../cluster/kafka/client.ts'
-import { appendFlush } from '../../cluster/kafka/orders.ts'
+import { encodeBatch } from '../../cluster/kafka/codec/records.ts'
 import { kafkaPlanLog } from '../../cluster/kafka/plan-log.ts'
 import { Connections } from '../../cluster/kafka/seam.ts'
 import { Topology } from '../../cluster/kafka/topology.ts'
 import { TransactionWriter } from '../../cluster/kafka/writer.ts'
 import { clusterTopic, coordinatorTransactionalId } from '../../cluster/protocol/names.ts'
-import { type FlushOrder, flushKey } from '../../cluster/protocol/orders.ts'
+import { type Order, orderKey } from '../../cluster/protocol/orders.ts'
 import { type PlanRecord, PROTOCOL_VERSION } from '../../cluster/protocol/plan.ts'
 import type { PlanLog } from '../../cluster/protocol/plan-log.ts'
 import { readSettings, type Settings } from '../../cluster/settings.ts'
@@ -111,50 +112,108 @@ describe('the plan log in Kafka', () => {
 
   conformance(make)
 
-  test('an order is heard by whoever follows, also later; what is no order is told and skipped', async () => {
-    const kafka = kafkaClient(settings, 'home')
+  /** As somebody with the right to the topic, in a transaction or not. */
+  const writeRaw = async (
+    how: 'plainly' | 'in a transaction',
+    records: readonly { readonly key: string; readonly value: string | null }[],
+  ) => {
     const topic = clusterTopic(settings.topicPrefix)
-    const producer = kafka.producer()
-    await producer.connect()
-    await producer.send({
-      topic,
-      messages: [{ key: flushKey('counts'), value: '{"version":1,"pipeline":"other"}' }],
-    })
-    await producer.disconnect()
-    const log = await make()
-    notices.length = 0
-    const heard: FlushOrder[] = []
-    const first = Promise.withResolvers<void>()
-    const hear = (order: FlushOrder) => {
-      heard.push(order)
-      first.resolve()
+    if (how === 'plainly') {
+      const producer = kafkaClient(settings, 'home').producer()
+      await producer.connect()
+      await producer.send({ topic, messages: [...records] })
+      await producer.disconnect()
+      return
     }
-    const stop = log.follow(() => undefined, hear)
-    const order = await appendFlush(kafka, topic, 'counts')
-    await first.promise
+    const connections = new Connections(kafkaConfig(settings, 'home'))
+    await connections.connect()
+    open.push(connections)
+    const { transactionTimeout, requestTimeout } = settings
+    const options = { transactionalId: uniqueName('stranger'), transactionTimeout, requestTimeout }
+    const writer = new TransactionWriter(new Topology(connections), options)
+    await writer.fence()
+    const batch = encodeBatch(records.map((record) => ({ ...record, timestamp: Date.now() })))
+    if (batch === undefined) throw new Error('no records')
+    const part = { topic, partition: 0, bytes: batch.bytes, records: batch.count }
+    expect((await writer.transact([part])).result).toBe('committed')
+  }
+
+  /** Orders as they are heard, up to the last one. */
+  const heardUntil = async (last: Order): Promise<readonly Order[]> => {
+    const heard: Order[] = []
+    const all = Promise.withResolvers<void>()
+    const stop = (await make()).follow(
+      () => undefined,
+      (order) => {
+        heard.push(order)
+        if (order.id === last.id) all.resolve()
+      },
+    )
+    await all.promise
     stop()
-    expect(heard).toEqual([order])
-    expect(notices).toEqual([expect.stringContaining('order/flush/counts')])
-    const again = Promise.withResolvers<FlushOrder>()
-    const end = (await make()).follow(() => undefined, again.resolve)
-    expect(await again.promise).toEqual(order)
-    end()
+    return heard
+  }
+
+  test('orders are heard in the order they were given, each with the next epoch', async () => {
+    const first = await giveOrder(settings, 'counts', { kind: 'flush' })
+    const second = await giveOrder(settings, 'other', { kind: 'pause', partition: 3, on: true })
+    expect(second.epoch).toBe(first.epoch + 1)
+    const heard = await heardUntil(second)
+    expect(heard).toContainEqual(first)
+    expect(heard.at(-1)).toEqual(second)
   })
 
-  test('records that are malformed or of another version are told and skipped', async () => {
-    const producer = kafkaClient(settings, 'home').producer()
-    await producer.connect()
-    const newer = JSON.stringify({ ...planOf('strange', 50), version: PROTOCOL_VERSION + 1 })
-    const messages = [
-      { key: 'plan/strange', value: 'not json' },
-      { key: 'plan/strange', value: newer },
-      { key: 'plan/strange', value: JSON.stringify({ ...planOf('strange', 51), owners: 'all' }) },
-      { key: 'plan/strange', value: JSON.stringify(planOf('another', 52)) },
-      { key: 'plan/strange', value: null },
-      { key: 'orders/strange', value: '{}' },
+  test('an order that is forged, malformed or given before is told and skipped', async () => {
+    const given = await giveOrder(settings, 'p', { kind: 'pin', slot: 1, worker: 'w', on: true })
+    const taken = await giveOrder(settings, 'p', { kind: 'pin', slot: 1, worker: 'w', on: false })
+    const replayed = { key: orderKey(given), value: JSON.stringify(given) }
+    const forged = { ...given, epoch: taken.epoch + 100, id: 'forged' }
+    const key = orderKey(given)
+    await writeRaw('plainly', [{ key, value: JSON.stringify(forged) }])
+    const strange = [
+      { ...forged, version: PROTOCOL_VERSION + 1 },
+      { ...forged, act: { kind: 'pin', slot: -1, worker: 'w', on: true } },
+      { ...forged, act: { kind: 'pin', slot: 2, worker: 'w', on: true } },
+      { ...forged, act: { kind: 'shutdown' } },
     ]
-    await producer.send({ topic: clusterTopic(settings.topicPrefix), messages })
-    await producer.disconnect()
+    const texts = ['not json', ...strange.map((one) => JSON.stringify(one))]
+    await writeRaw('in a transaction', [replayed, ...texts.map((value) => ({ key, value }))])
+    notices.length = 0
+    const last = await giveOrder(settings, 'p', { kind: 'drain', worker: 'w', on: true })
+    expect(last.epoch).toBe(taken.epoch + 1)
+    expect((await heardUntil(last)).filter(({ pipeline }) => pipeline === 'p')).toEqual([given, taken, last])
+    const why = (text: string) => notices.filter((line) => line.includes(text))
+    expect(why('was not written in a transaction')).toHaveLength(1)
+    expect(why(`has epoch ${given.epoch}, and ${taken.epoch} was given before`)).toHaveLength(1)
+    expect(why('is no order of protocol version')).toHaveLength(texts.length)
+  })
+
+  test('of two that order at one moment one may be refused, and no epoch is given twice', async () => {
+    const several = Array.from({ length: 6 }, (_, partition) =>
+      giveOrder(settings, 'many', { kind: 'pause', partition, on: true }),
+    )
+    const settled = await Promise.allSettled(several)
+    const given = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    const refused = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []))
+    expect(new Set(refused)).toEqual(new Set(refused.length > 0 ? ['fenced'] : []))
+    const last = await giveOrder(settings, 'many', { kind: 'flush' })
+    const heard = (await heardUntil(last)).filter(({ pipeline }) => pipeline === 'many')
+    expect(new Set(heard.map(({ epoch }) => epoch)).size).toBe(given.length + 1)
+    expect(heard).toEqual([...given.toSorted((a, b) => a.epoch - b.epoch), last])
+  })
+
+  test('plans that are malformed, of another version or not written in a transaction are told and skipped', async () => {
+    const newer = JSON.stringify({ ...planOf('strange', 50), version: PROTOCOL_VERSION + 1 })
+    const key = 'plan/strange'
+    await writeRaw('plainly', [{ key, value: JSON.stringify(planOf('strange', 99)) }])
+    await writeRaw('in a transaction', [
+      { key, value: 'not json' },
+      { key, value: newer },
+      { key, value: JSON.stringify({ ...planOf('strange', 51), owners: 'all' }) },
+      { key, value: JSON.stringify(planOf('another', 52)) },
+      { key, value: null },
+      { key: 'orders/strange', value: '{}' },
+    ])
     const log = await make()
     await log.open()
     await log.append(planOf('strange', 3))
@@ -162,6 +221,6 @@ describe('the plan log in Kafka', () => {
     const latest = await latestOf(make)
     expect(latest.get('strange')?.epoch).toBe(3)
     expect(latest.has('another')).toBe(false)
-    expect(notices).toHaveLength(4)
+    expect(notices).toHaveLength(5)
   })
 })

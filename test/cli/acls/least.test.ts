@@ -107,7 +107,7 @@ test('each part runs through the whole path as a user who has its rows alone', {
   const sent = await as('replay', ['dlq', 'replay', path, '--yes', '-o', 'json'])
   expect(JSON.parse(sent.stdout)).toMatchObject({ sent: 25 })
   await cluster.drained(60_000)
-  await as('flush', ['insights', path, '--flush'])
+  await as('orders', ['insights', path, '--flush'])
   await as('audit', ['audit', path])
   await coordinator.says(/insights/, 30_000)
   expect((await readAll(cluster, cluster.names.clusterInsights)).length).toBeGreaterThan(0)

@@ -10,7 +10,6 @@ import { createInput, describeTopic } from '../../../cluster/kafka/admin.ts'
 import { kafkaClient } from '../../../cluster/kafka/client.ts'
 import { encodeBatch } from '../../../cluster/kafka/codec/records.ts'
 import { CODE, codeName } from '../../../cluster/kafka/codes.ts'
-import { appendFlush } from '../../../cluster/kafka/orders.ts'
 import { findCoordinatorRequest } from '../../../cluster/kafka/requests/metadata.ts'
 import { scan } from '../../../cluster/kafka/scan.ts'
 import type { Topology } from '../../../cluster/kafka/topology.ts'
@@ -46,8 +45,6 @@ const probeFor = ({ part, resource, operation, name }: Acl): Probe => {
   if (resource === 'transactional-id') return fence
   if (operation === 'Read') return read
   if (operation === 'DescribeConfigs') return describeIt
-  if (part === 'flush')
-    return ({ settings }) => appendFlush(kafkaClient(settings, 'home'), name, pipeline.name)
   if (part === 'produce') return produce
   if (name.endsWith('.retried')) return sendResult
   return name.endsWith('-insights') ? publish : write
@@ -63,7 +60,13 @@ const read: Probe = async ({ topology }, { name }) => {
 }
 
 const idOf = (acl: Acl): string => {
-  const of = { worker: `${acl.name}0`, coordinator: acl.name, replay: acl.name, sink: acl.name }
+  const of = {
+    worker: `${acl.name}0`,
+    coordinator: acl.name,
+    replay: acl.name,
+    sink: acl.name,
+    orders: acl.name,
+  }
   return of[acl.part as keyof typeof of]
 }
 
@@ -74,6 +77,7 @@ const writerOf = ({ settings, topology, names }: Actor, { part }: Acl, transacti
     coordinator: `${settings.topicPrefix}millrace.coordinator`,
     replay: `${names.group}.replay`,
     sink: sinkNamesOf(names.output ?? '', 'idx', settings.topicPrefix).transactionalId,
+    orders: `${settings.topicPrefix}millrace.orders`,
   }
   const id = transactionalId ?? ids[part as keyof typeof ids]
   return new TransactionWriter(topology, {

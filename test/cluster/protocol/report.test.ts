@@ -36,8 +36,8 @@ const altered = (value: object) =>
 const step = (report: ReturnType<typeof parseReport>, with_: PlanRecord | undefined) => {
   const live = [reportOf('b', [1], { slots: 2 }), ...(report === undefined ? [] : [report])]
   const roster = { generation: 'g', live, solo: [], left: new Set<string>() }
-  const seen = { pipeline: 'p', plan: with_, roster, mayJudge: true, leader: 'l', seenEpoch: 0, now: 99_000 }
-  return planStep(noMemory(0), seen, { gatherMs: 0, rebalanceMs: 0 })
+  const seen = { pipeline: 'p', plan: with_, roster, orders: [], mayJudge: true, leader: 'l', seenEpoch: 0 }
+  return planStep(noMemory(0), { ...seen, now: 99_000 }, { gatherMs: 0, rebalanceMs: 0 })
 }
 
 describe('what other processes wrote', () => {

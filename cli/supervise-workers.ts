@@ -20,6 +20,7 @@ export const superviseWorkers = (settings: Settings, options: WorkersToSupervise
     ...options,
     entry: entryUrl('./worker-process', import.meta.url),
     graceMs: settings.grace + KILL_AFTER_MS,
+    silenceMs: settings.stallTimeout,
     rules: { budget: { restarts: settings.restarts, windowMs: settings.restartWindow }, backoff: BACKOFF },
     // kafkajs on Node 24 would warn in each process.
     execArgv: ['--disable-warning=TimeoutNegativeWarning'],

@@ -84,7 +84,7 @@ const main = async (start: ChildStart): Promise<void> => {
     worker,
     last: kept.plan,
     keep: (plan) => start.keep({ worker, restarts, plan } satisfies Kept),
-    apply: (epoch, slots) => host.worker.apply(epoch, slots),
+    apply: (epoch, slots, paused) => host.worker.apply(epoch, slots, paused),
     applied: () => membership?.tell(),
     ordered: (order) => obey(host, order),
     onFailure: (error) => end(error),
@@ -120,6 +120,7 @@ const facts = (host: Host, settings: Settings) => ({
   pid: process.pid,
   owned: host.worker.report(),
   capacity: settings.threads,
+  ...(host.worker.kafkaAwayMs() > settings.lease && { kafkaAway: true }),
 })
 
 const aborted = (signal: AbortSignal): Promise<void> =>

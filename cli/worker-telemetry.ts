@@ -30,18 +30,27 @@ export const watchWorker = async (watched: WatchedWorker): Promise<AsyncDisposab
       restarts,
       budget: settings.restarts,
     })
-  const address = await telemetry.serve(probesOf(host, appliedEpoch), index)
+  const address = await telemetry.serve(probesOf(host, appliedEpoch, settings.stallTimeout), index)
   const place = { redis: host.redis, keys: keysOf(settings.clusterId), leaseMs: settings.lease }
   return announce(place, subject, address)
 }
 
-/** Ready: it has a plan, and every slot that the plan gives it is read. */
-const probesOf = (host: Host, appliedEpoch: WatchedWorker['appliedEpoch']): Probes => ({
+/** Alive: its loop turns. Ready: it has registered, and every slot that the plan gives it runs and moves. */
+const probesOf = (
+  { worker }: Host,
+  appliedEpoch: WatchedWorker['appliedEpoch'],
+  stallTimeout: number,
+): Probes => ({
   healthy: () => ({ ok: true, why: '' }),
   ready: () => {
     if (appliedEpoch() === undefined) return { ok: false, why: 'no plan yet' }
-    const waiting = host.worker.report().filter(({ state }) => state !== 'running')
-    const why = waiting.map(({ slot, state, reason }) => `slot ${slot} is ${state}${reason && `: ${reason}`}`)
-    return { ok: waiting.length === 0, why: why.join('; ') }
+    const waiting = worker.report().filter(({ state }) => state !== 'running')
+    const still = [...worker.still()].filter(([, ms]) => ms > stallTimeout / 2)
+    const why = [
+      ...waiting.map(({ slot, state, reason }) => `slot ${slot} is ${state}${reason && `: ${reason}`}`),
+      ...still.map(([slot, ms]) => `slot ${slot} has not moved for ${Math.round(ms / 1000)} s`),
+      ...(worker.kafkaAwayMs() > stallTimeout / 2 ? ['Kafka is away'] : []),
+    ]
+    return { ok: why.length === 0, why: why.join('; ') }
   },
 })

@@ -11,6 +11,16 @@ import type { PlanRecord, WorkerReport } from '../cluster/protocol/plan.ts'
 import type { Roster } from '../cluster/redis/workers.ts'
 import type { Candidate } from './plan.ts'
 
+/**
+ * A worker that has not seen Kafka for a lease counts as gone while others of its pipeline see it: it holds slots that it
+ * cannot serve, and fencing keeps what it may still send from harm. Where nobody sees Kafka, nothing moves.
+ */
+export const withoutCutOff = (roster: Roster): Roster => {
+  const seeing = new Set(roster.live.flatMap(({ pipeline, kafkaAway }) => (kafkaAway ? [] : [pipeline])))
+  const live = roster.live.filter(({ pipeline, kafkaAway }) => !(kafkaAway && seeing.has(pipeline)))
+  return { ...roster, live }
+}
+
 export const reportsOf = (roster: Roster, pipeline: string): readonly WorkerReport[] =>
   roster.live.filter((report) => report.pipeline === pipeline)
 

@@ -11,7 +11,7 @@ import type { PlanLog } from '../cluster/protocol/plan-log.ts'
 import type { Leases } from '../cluster/redis/lease.ts'
 import type { Roster, Workers } from '../cluster/redis/workers.ts'
 import { elector } from './leader.ts'
-import { mayJudge, pipelinesOf, type Watch, watched } from './membership.ts'
+import { mayJudge, pipelinesOf, type Watch, watched, withoutCutOff } from './membership.ts'
 import { type Memory, noMemory, planStep, type Timing } from './pipeline-plan.ts'
 
 export interface CoordinatorOptions {
@@ -176,8 +176,9 @@ export class Rounds {
   async #planAll(): Promise<void> {
     const roster = this.#roster
     if (roster === undefined) return
+    const seen = withoutCutOff(roster)
     for (const pipeline of pipelinesOf(roster, this.#plans)) {
-      if (!this.#elector.leads() || !(await this.#planOne(pipeline, roster))) return
+      if (!this.#elector.leads() || !(await this.#planOne(pipeline, seen))) return
     }
   }
 

@@ -12,6 +12,8 @@ export type ToChild =
 
 export type FromChild =
   | { readonly kind: 'ready' }
+  /** Its loop turns. */
+  | { readonly kind: 'alive' }
   /** The supervisor keeps the newest such value for the next child in this place. */
   | { readonly kind: 'keep'; readonly value: unknown }
   /** Why it is about to end. */
@@ -30,6 +32,9 @@ export interface ChildStart {
   readonly leave: () => void
 }
 
+/** A child says so often that its loop turns. */
+export const ALIVE_MS = 1000
+
 /**
  * Resolves when the supervisor has said what to do; rejects in a process that has none.
  * @param orphanMs how long an orderly end may take after the supervisor has gone
@@ -42,6 +47,7 @@ export const startedByParent = (orphanMs = 10_000): Promise<ChildStart> => {
     // Unheard because the supervisor is gone: the channel closes, and that ends this process.
     if (process.connected) process.send?.(message, undefined, undefined, () => undefined)
   }
+  setInterval(() => send({ kind: 'alive' }), ALIVE_MS).unref()
   process.on('message', (message: ToChild) => {
     if (message.kind === 'stop') return stop.abort()
     resolve({

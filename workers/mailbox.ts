@@ -112,13 +112,18 @@ export class Mailbox {
     for (const { chunk } of gone) chunk.release?.()
   }
 
-  /** Throws away what no thread has begun: a release drains the rest only. */
-  dropWaiting(): void {
+  /** Throws away what no thread has begun, of one partition or all: a release drains the rest only. */
+  dropWaiting(only?: number): void {
     const stopped = new Set<number>()
-    this.#keep((entry) => {
-      if (entry.state === 'waiting') stopped.add(entry.chunk.partition)
-      return !stopped.has(entry.chunk.partition)
+    this.#keep(({ state, chunk: { partition } }) => {
+      if (state === 'waiting' && (only ?? partition) === partition) stopped.add(partition)
+      return !stopped.has(partition)
     })
+  }
+
+  /** Where the next chunk of a partition begins; undefined where nothing of it is here. */
+  endOf(partition: number): number | undefined {
+    return this.#entries.findLast(({ chunk }) => chunk.partition === partition)?.chunk.next
   }
 
   clear(): void {

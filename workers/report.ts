@@ -14,24 +14,41 @@ export interface Reported {
   readonly positions: ReadonlyMap<number, Position>
   /** Last stable offset of each partition, as far as it is known. */
   readonly ends: ReadonlyMap<number, number>
+  /** Partitions that are not read, by order. */
+  readonly unread: ReadonlySet<number>
+  /** Epoch ms of the last commit; 0 before the first. */
+  readonly committedAt: number
   /** Insights by count; absent where there are none yet. */
   readonly batches?: Pick<Batches, 'records' | 'flushed'> | undefined
 }
 
+const PAUSED = 'paused by order'
+
+const isPaused = ({ state, positions, unread }: Reported): boolean =>
+  state === 'running' &&
+  positions.size > 0 &&
+  [...positions.keys()].every((partition) => unread.has(partition))
+
+/** An end that is unknown, or behind the position, is no lag. */
+export const lagOf = (partition: number, next: number, ends: ReadonlyMap<number, number>): number =>
+  Math.max(0, (ends.get(partition) ?? next) - next)
+
 export const slotReport = (reported: Reported): SlotReport => {
-  const { slot, epoch, state, reason, rates, positions, ends, batches } = reported
+  const { slot, epoch, state, rates, positions, ends, unread, committedAt, batches } = reported
   const sum = (pick: (counters: Counters) => number) =>
     [...positions.values()].reduce((total, { counters }) => total + pick(counters), 0)
   return {
     slot,
     state,
-    reason,
+    reason: reported.reason || (isPaused(reported) ? PAUSED : ''),
     epoch,
     partitions: [...positions].map(([partition, { next }]) => ({
       partition,
       next,
-      lag: Math.max(0, (ends.get(partition) ?? next) - next),
+      lag: lagOf(partition, next, ends),
+      ...(unread.has(partition) && { paused: true }),
     })),
+    ...(committedAt > 0 && { committedAt }),
     ...rates,
     ...(batches && { waiting: batches.records }),
     ...(batches?.flushed !== undefined && { flushed: batches.flushed }),
@@ -45,7 +62,7 @@ export const slotReport = (reported: Reported): SlotReport => {
   }
 }
 
-interface Measured extends Pick<SlotMeasures, 'slot' | 'state' | 'halt' | 'mailbox' | 'paused'> {
+interface Measured extends Omit<SlotMeasures, 'partitions'> {
   readonly positions: ReadonlyMap<number, Position>
   readonly ends: ReadonlyMap<number, number>
   /** Epoch ms of the newest committed record of each partition. */
@@ -54,15 +71,16 @@ interface Measured extends Pick<SlotMeasures, 'slot' | 'state' | 'halt' | 'mailb
   readonly now: number
 }
 
-export const slotMeasures = ({ positions, ends, newest, now, ...rest }: Measured): SlotMeasures => ({
-  ...rest,
-  partitions: [...positions].map(([partition, { next, counters }]) => {
-    const lag = Math.max(0, (ends.get(partition) ?? next) - next)
+export const slotMeasures = (measured: Measured): SlotMeasures => {
+  const { slot, state, halt, mailbox, paused, positions, ends, newest, now } = measured
+  const partitions = [...positions].map(([partition, { next, counters }]) => {
+    const lag = lagOf(partition, next, ends)
     const stamp = newest.get(partition)
     const behindMs = lag === 0 || stamp === undefined || stamp < 0 ? 0 : Math.max(0, now - stamp)
     return { partition, next, lag, behindMs, counters }
-  }),
-})
+  })
+  return { slot, state, halt, mailbox, paused, partitions }
+}
 
 const IDLE_MS = 60_000
 

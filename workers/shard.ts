@@ -19,16 +19,18 @@ import type { SlotMeasures } from '../cluster/measures.ts'
 import type { SlotReport, SlotState } from '../cluster/protocol/plan.ts'
 import type { Position } from '../cluster/protocol/state.ts'
 import type { Flush } from './batches.ts'
-import { type Runner, runChunk } from './bisect.ts'
+import type { Runner } from './bisect.ts'
 import { type Commit, Commits } from './commits.ts'
-import { type Entry, Mailbox } from './mailbox.ts'
+import { Input } from './input.ts'
+import type { Entry, Mailbox } from './mailbox.ts'
 import { Meter } from './meter.ts'
-import { Pauses } from './pauses.ts'
+import type { SlotProgress } from './progress.ts'
 import type { Committed, Publisher } from './publisher.ts'
 import { mend, type Refused } from './refusal.ts'
 import { slotMeasures, slotReport, viewWatermark } from './report.ts'
 import { Intake } from './retries/intake.ts'
 import type { ShardRetries } from './retries/retries.ts'
+import { runEntry } from './run-entry.ts'
 import type { SlotContext } from './slot.ts'
 import { type FirstOffsets, type Takeover, takeOver } from './takeover.ts'
 import type { TaskResult } from './task.ts'
@@ -58,8 +60,7 @@ export class Shard {
   readonly #intake: Intake
   readonly #commits: Commits
   readonly #meter = new Meter()
-  readonly #pauses = new Pauses()
-  readonly #ends = new Map<number, number>()
+  readonly #input: Input
   /** Epoch ms of the newest committed record of each partition. */
   readonly #newest = new Map<number, number>()
   readonly #released = Promise.withResolvers<void>()
@@ -67,10 +68,13 @@ export class Shard {
   #reason = ''
   #halted: string | undefined
   #extending = false
+  /** Claims and commits so far. */
+  #steps = 0
   /** Epoch ms of the last commit or claim. */
   #quietSince = 0
   /** Set at once where a release is wanted: what has not begun must not begin any more. */
   #leaving = false
+  #abandoned = false
   #incarnation = 0
   /** Settles when no transaction is under way; never rejects. */
   #transacting: Promise<void> = Promise.resolve()
@@ -81,13 +85,14 @@ export class Shard {
     this.slot = slot
     this.#parts = parts
     this.#context = parts.context
-    this.#mailbox = new Mailbox({
-      records: settings.mailboxRecords,
-      bytes: settings.mailboxBytes,
-      ahead: settings.batchesAhead,
-      ...(parts.context.budget && { budget: parts.context.budget }),
-    })
     this.#intake = new Intake(slot, settings, parts.retries)
+    this.#input = new Input({
+      context: parts.context,
+      reader: parts.reader,
+      positions: () => this.positions,
+      isCapped: () => this.#intake.isCapped,
+    })
+    this.#mailbox = this.#input.mailbox
     this.#commits = new Commits(parts.context, this.#mailbox, this.#intake.returns)
     this.#actor = spawn<Message>({
       name: `shard ${slot}`,
@@ -103,33 +108,49 @@ export class Shard {
   get positions(): ReadonlyMap<number, Position> {
     return this.#commits.state.positions
   }
+  #facts() {
+    const { slot, positions } = this
+    return { slot, state: this.#phase, positions, ends: this.#input.ends, unread: this.#input.paused }
+  }
   report(): SlotReport {
-    const { slot, epoch } = this.#context
-    const rates = this.#meter.rates(performance.now())
     return slotReport({
-      slot,
-      epoch,
-      state: this.#phase,
+      ...this.#facts(),
+      epoch: this.#context.epoch,
       reason: this.#reason || this.#intake.waitsFor,
-      rates,
-      positions: this.positions,
-      ends: this.#ends,
+      rates: this.#meter.rates(performance.now()),
       batches: this.#commits.state.batches,
+      committedAt: this.#quietSince,
     })
   }
-
   measures(): SlotMeasures {
     return slotMeasures({
-      slot: this.slot,
-      state: this.#phase,
+      ...this.#facts(),
       halt: this.#halted,
-      positions: this.positions,
-      ends: this.#ends,
       newest: this.#newest,
       mailbox: { records: this.#mailbox.records, bytes: this.#mailbox.bytes },
-      paused: this.#pauses.totals(performance.now()),
+      paused: this.#input.pausedMs(),
       now: Date.now(),
     })
+  }
+  /** Where it stands, for whoever looks whether it moves. */
+  progress(): SlotProgress {
+    const inPool = this.#mailbox.running + this.#intake.returns.running > 0
+    return { ...this.#facts(), steps: this.#steps, isCapped: this.#intake.isCapped, inPool }
+  }
+
+  /** Ends of partitions, asked beside the flow. */
+  learn(ends: ReadonlyMap<number, number>): void {
+    this.#input.learn(ends)
+  }
+
+  /**
+   * It stands still, and nobody waits for what it awaits: nothing of it is heard any more. Whoever starts the slot again
+   * fences what its writer may still send.
+   */
+  abandon(): void {
+    this.#abandoned = true
+    this.#stopReading('claiming', 'it stood still')
+    void this.stop()
   }
 
   /**
@@ -143,7 +164,7 @@ export class Shard {
     this.#actor.tell(() => this.#startRelease())
     await Promise.race([this.#released.promise, this.#actor.stopped, pause(deadlineMs, drained.signal)])
     drained.abort()
-    await this.#actor.stop()
+    if (!this.#abandoned) await this.#actor.stop()
     this.#context.events.emit('released', {
       slot: this.slot,
       epoch: this.#context.epoch,
@@ -156,6 +177,14 @@ export class Shard {
     this.#actor.tell(() => {
       this.#extending = true
       this.#advance()
+    })
+  }
+
+  /** Exactly these partitions are not read from now on. */
+  pause(partitions: ReadonlySet<number>): void {
+    this.#actor.tell(() => {
+      this.#input.pause(partitions)
+      if (this.#phase === 'running') this.#advance()
     })
   }
 
@@ -184,11 +213,15 @@ export class Shard {
   async #takeOver(started: number): Promise<void> {
     if (this.#leaving) return this.#released.resolve()
     this.#extending = false
+    const incarnation = this.#incarnation
     const owned = await takeOver(this.#context, this.#parts.writer, this.#parts.first)
+    // Abandoned meanwhile.
+    if (incarnation !== this.#incarnation) return
     if (owned.result !== 'owned') return this.#fail(owned)
     this.#commits.adopt(owned.state, owned.offsets)
     this.#intake.adopt(this.#commits)
     this.#quietSince = Date.now()
+    this.#steps++
     this.#parts.publisher.begin(this.#committed())
     this.#phase = 'running'
     const { epoch, events } = this.#context
@@ -206,20 +239,10 @@ export class Shard {
     const incarnation = this.#incarnation
     const current = (act: () => void | Promise<void>) =>
       this.#actor.tell(() => (incarnation === this.#incarnation ? act() : undefined))
-    const { input, names } = this.#context
-    const present = input.knownTopic(names.input)?.topicId
-    for (const [partition, { next, topicId }] of this.positions) {
-      // The reader asks for the topic that is known now; the position may belong to one that was just deleted.
-      if (present !== undefined && present !== topicId) {
-        this.#halt('topic-recreated', `${names.input} was made again (was ${topicId}, is ${present})`)
-        return
-      }
-      this.#parts.reader.open(partition, next, {
-        wants: () => this.#wants(),
-        chunk: (chunk) => current(() => this.#take(chunk)),
-        fault: ({ fault, detail }) => current(() => this.#halt(fault, detail)),
-      })
-    }
+    this.#input.open({
+      chunk: (chunk) => current(() => this.#take(chunk)),
+      fault: ({ fault, detail }) => current(() => this.#halt(fault, detail)),
+    })
     this.#intake.open({
       current,
       taken: () => this.#advance(),
@@ -227,17 +250,8 @@ export class Shard {
     })
   }
 
-  #wants(): boolean {
-    const reason = this.#intake.isCapped ? 'parked' : this.#mailbox.full ? 'mailbox' : undefined
-    this.#pauses.look(reason, performance.now())
-    return reason === undefined
-  }
-
   #take(chunk: Chunk): void {
-    if (this.#phase !== 'running') return
-    this.#ends.set(chunk.partition, chunk.lastStableOffset)
-    this.#mailbox.push(chunk)
-    this.#advance()
+    if (this.#phase === 'running' && this.#input.take(chunk)) this.#advance()
   }
 
   /** Everything that can go on now: batches to the pool, a transaction of what is ready. */
@@ -264,24 +278,8 @@ export class Shard {
 
   #run(entry: Entry): void {
     const incarnation = this.#incarnation
-    const { names, events, traces } = this.#context
-    const { chunk, overrides, settled } = entry
-    entry.times.handed = performance.now()
-    const died = (from: number, to: number, cause: string) =>
-      events.emit('threadDied', { slot: this.slot, partition: chunk.partition, from, to, cause })
-    const watermark = () => this.#commits.state.watermark
-    const outputMapping = this.#commits.state.meta?.outputMapping === 'key' ? 'key' : 'same'
-    runChunk(this.#parts.pool, {
-      slot: this.slot,
-      topic: names.input,
-      chunk,
-      overrides,
-      watermark,
-      outputMapping,
-      died,
-      traces: () => traces?.offer(performance.now()) ?? 0,
-      ...(settled && { settled, owner: this.#intake.owner }),
-    }).then(
+    const { context, pool } = this.#parts
+    runEntry(entry, { context, pool, state: () => this.#commits.state, owner: this.#intake.owner }).then(
       (result) => this.#actor.tell(() => this.#finished(incarnation, entry, result)),
       (error) =>
         this.#actor.tell(() => (incarnation === this.#incarnation ? this.#haltBy(error) : undefined)),
@@ -331,6 +329,7 @@ export class Shard {
     if (result.result !== 'committed') return this.#fail(result)
     const now = performance.now()
     this.#commits.apply(commit, result.offsets, now)
+    this.#steps++
     this.#quietSince = Date.now()
     this.#parts.publisher.changed(this.#committed(), commit.advance.changed)
     this.#intake.committed(this.#commits, commit.advance.parked)
@@ -346,7 +345,7 @@ export class Shard {
 
   #committed(): Committed {
     const { state, offsets } = this.#commits
-    const ends = this.#ends
+    const { ends } = this.#input
     const quietSince = this.#quietSince
     return { state, offsets, watermark: () => viewWatermark({ state, ends, quietSince }, Date.now()) }
   }
@@ -354,7 +353,9 @@ export class Shard {
   async #refused(commit: Commit, refused: Refused): Promise<void> {
     const mended = mend(refused, commit, this.#context.names)
     if (mended === undefined) return this.#halt('topic-mismatch', `Kafka refuses ${refused.detail}`)
+    const incarnation = this.#incarnation
     const opened = await this.#parts.writer.reopen()
+    if (incarnation !== this.#incarnation) return
     // Until the writer is open the commit stays open too, so that no other begins.
     if (opened.result !== 'open') return this.#fail(opened)
     mended.entry.overrides = mended.overrides
@@ -385,12 +386,13 @@ export class Shard {
     this.#context.events.emit('reopened', { slot: this.slot, reason })
     if (this.#phase === 'running') this.#phase = 'claiming'
     this.#closeReader()
-    this.#incarnation++
+    const incarnation = ++this.#incarnation
     this.#mailbox.clear()
     this.#intake.returns.clear()
     await this.#transacting
     await pause(REOPEN_PAUSE_MS)
     const opened = await this.#parts.writer.reopen()
+    if (incarnation !== this.#incarnation) return
     if (opened.result !== 'open') return this.#fail(opened)
     await this.#takeOver(performance.now())
   }
@@ -407,7 +409,7 @@ export class Shard {
   }
 
   /** Nothing is written any more. */
-  #stopReading(phase: 'halted' | 'fenced', reason: string): void {
+  #stopReading(phase: 'halted' | 'fenced' | 'claiming', reason: string): void {
     this.#phase = phase
     this.#reason = reason
     this.#incarnation++
@@ -432,8 +434,7 @@ export class Shard {
 
   #closeReader(): void {
     clearTimeout(this.#timer)
-    this.#pauses.look(undefined, performance.now())
-    for (const partition of this.positions.keys()) this.#parts.reader.close(partition)
+    this.#input.close()
     this.#parts.retries.reader.close(this.slot)
   }
 

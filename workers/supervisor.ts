@@ -9,7 +9,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type Cancel, type Clock, systemClock } from '../cluster/actor/clock.ts'
 import { MillraceError } from '../cluster/errors.ts'
-import type { FromChild, ToChild } from './child.ts'
+import { ALIVE_MS, type FromChild, type ToChild } from './child.ts'
 import { afterEnd, describeEnd, type Ended, type History, type RestartRules } from './restarts.ts'
 
 export interface SupervisorOptions {
@@ -17,6 +17,8 @@ export interface SupervisorOptions {
   readonly entry: URL
   readonly processes: number
   readonly graceMs: number
+  /** A child that is not heard of for so long is killed: its loop stands still. */
+  readonly silenceMs: number
   readonly rules: RestartRules
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Node's own options; none of this process's are inherited, an `--import` would run again in each child. */
@@ -35,10 +37,18 @@ export interface Supervisor {
   restarts(): number
 }
 
+/** So much later than it was due, a look says that this process stood still. */
+const DEAF_MS = 3 * ALIVE_MS
+/** Before its first word a child loads its modules, which a busy machine draws out. */
+const LOAD_MS = 60_000
+
 interface Place {
   readonly index: number
   child: ChildProcess | undefined
   kept: unknown
+  /** Monotonic ms of its last word, or its start. */
+  heardAt: number
+  heard: boolean
   said: Ended['said']
   cancel: Cancel
 }
@@ -63,6 +73,7 @@ class Supervision {
   #failure: MillraceError | undefined
   #stopping = false
   #kill: Cancel = () => {}
+  #quiet: Cancel = () => {}
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -72,10 +83,27 @@ class Supervision {
       index,
       child: undefined,
       kept: undefined,
+      heardAt: 0,
+      heard: false,
       said: undefined,
       cancel: () => {},
     }))
     for (const place of this.#places) this.#start(place)
+    this.#listen(this.#clock.now())
+  }
+
+  /** Whoever stood still itself has heard nobody, and blames nobody. */
+  #listen(last: number): void {
+    const now = this.#clock.now()
+    const { silenceMs } = this.#options
+    for (const place of this.#places) {
+      if (now - last > DEAF_MS) place.heardAt = now
+      const limit = place.heard ? silenceMs : Math.max(silenceMs, LOAD_MS)
+      if (place.child === undefined || now - place.heardAt < limit) continue
+      place.said = { code: 'internal', detail: `its loop stood still for ${Math.round(silenceMs / 1000)} s` }
+      place.child.kill('SIGKILL')
+    }
+    this.#quiet = this.#clock.after(ALIVE_MS, () => this.#listen(now))
   }
 
   get stopped(): Promise<void> {
@@ -97,6 +125,8 @@ class Supervision {
     })
     place.child = child
     place.said = undefined
+    place.heardAt = this.#clock.now()
+    place.heard = false
     child.on('message', (message: FromChild) => this.#heard(place, message))
     // A child that could not be started or spoken to also exits, or never did: both end below.
     child.on('error', (error) => {
@@ -114,6 +144,9 @@ class Supervision {
   }
 
   #heard(place: Place, message: FromChild): void {
+    place.heardAt = this.#clock.now()
+    place.heard = true
+    if (message.kind === 'alive') return
     if (message.kind === 'keep') place.kept = message.value
     else if (message.kind === 'failed') place.said = { code: message.code, detail: message.detail }
     else {
@@ -162,6 +195,7 @@ class Supervision {
   #settle(): void {
     if (this.#places.some(({ child }) => child !== undefined)) return
     this.#kill()
+    this.#quiet()
     if (this.#failure === undefined) this.#end.resolve()
     else this.#end.reject(this.#failure)
   }

@@ -11,6 +11,7 @@ import type { EventBus } from '../cluster/events.ts'
 import { boundedReader } from '../cluster/kafka/bounded-reader.ts'
 import type { Reader } from '../cluster/kafka/ports.ts'
 import { KafkaReader } from '../cluster/kafka/reader.ts'
+import { LATEST } from '../cluster/kafka/requests/metadata.ts'
 import type { TopicDescription } from '../cluster/kafka/topics.ts'
 import type { Topology } from '../cluster/kafka/topology.ts'
 import { TransactionWriter } from '../cluster/kafka/writer.ts'
@@ -26,6 +27,7 @@ import type { Flush } from './batches.ts'
 import { Budget } from './budget.ts'
 import { destinationsOf } from './destinations.ts'
 import { firstOffsets } from './first-offsets.ts'
+import { Liveness } from './liveness.ts'
 import { Mirror } from './mirror.ts'
 import { Pool } from './pool.ts'
 import { Publisher } from './publisher.ts'
@@ -84,6 +86,8 @@ const failure = (slot: number, error: unknown): MillraceError =>
 /** P1. */
 const RESTORES = 8
 const DISCOVER_MS = 10_000
+const ENDS_MS = 2000
+const AWAY_MS = 10_000
 const RESTART = { firstMs: 200, maxMs: 5000 }
 
 export class Worker {
@@ -97,9 +101,13 @@ export class Worker {
   readonly #restoring = limit(RESTORES)
   readonly #failed = Promise.withResolvers<never>()
   readonly #discovering: NodeJS.Timeout
+  readonly #liveness: Liveness
+  /** Slots that stood still and were started again, with where they stood. */
+  readonly #healed = new Map<number, number>()
   readonly #insights: InsightsTarget | undefined
   readonly #traces: TraceBudget | undefined
   #order: Flush | undefined
+  #paused: ReadonlySet<number> = new Set()
   #partitions: number
   #stopping = false
 
@@ -159,6 +167,45 @@ export class Worker {
     this.#failed.promise.catch(() => undefined)
     this.#partitions = parts.inputTopic.partitions
     this.#discovering = setInterval(() => void this.#discover(), DISCOVER_MS)
+    this.#liveness = new Liveness({
+      clock: systemClock,
+      rules: settings,
+      slots: () => [...this.#shards.values()].map(({ shard }) => shard.progress()),
+      askEnds: () => this.#learnEnds(),
+      askAnybody: () => input.refresh(names.input),
+      stalled: (slot, ms) => this.#heal(slot, ms),
+    })
+  }
+
+  /** Of both clusters: a slot whose outputs cannot be written waits for Kafka as well. */
+  async #learnEnds(): Promise<void> {
+    const { input, lanes, names } = this.#parts
+    const [slots, partitions] = [[...this.#shards.keys()], [...this.positions().keys()]]
+    if (partitions.length === 0) return input.refresh(names.input)
+    const [ends] = await Promise.all([
+      input.offsets(names.input, partitions, LATEST, ENDS_MS),
+      lanes[0].offsets(names.state, slots, LATEST, ENDS_MS),
+    ])
+    for (const { shard } of this.#shards.values()) shard.learn(ends)
+  }
+
+  /** A slot that stood still is started again; one that then stands where it stood ends the worker. */
+  #heal(slot: number, ms: number): void {
+    const hosted = this.#shards.get(slot)
+    if (hosted === undefined || this.#stopping) return
+    const { state, partitions } = hosted.shard.report()
+    const at = partitions.reduce((sum, { next }) => sum + next, 0)
+    const error = new MillraceError(
+      'timeout',
+      `slot ${slot} stood still for ${Math.round(ms / 1000)} s (${state})`,
+    )
+    if (state === 'releasing' || this.#healed.get(slot) === at) {
+      this.#failed.reject(error)
+      return
+    }
+    this.#healed.set(slot, at)
+    hosted.shard.abandon()
+    hosted.care().replace(error)
   }
 
   /** A partition that the input gained belongs to an existing slot: its shard takes it in. */
@@ -180,13 +227,19 @@ export class Worker {
   }
 
   /** Owns exactly these slots, under that plan epoch. Resolves when what was taken away is released; what is new starts meanwhile. */
-  async apply(epoch: number, slots: readonly number[]): Promise<void> {
+  async apply(epoch: number, slots: readonly number[], paused: readonly number[] = []): Promise<void> {
     const wanted = new Set(slots)
+    this.#pause(new Set(paused))
     const lost = [...this.#shards].filter(([slot]) => !wanted.has(slot))
     await Promise.all(lost.map(([, hosted]) => this.#release(hosted)))
     for (const [slot] of lost) this.#shards.delete(slot)
     for (const slot of wanted) await this.#own(slot, epoch)
     this.#parts.events.emit('planApplied', { epoch, owned: this.#shards.size })
+  }
+
+  #pause(paused: ReadonlySet<number>): void {
+    this.#paused = paused
+    for (const { shard } of this.#shards.values()) shard.pause(paused)
   }
 
   /** A fenced shard begins anew under a newer plan; a halted one waits for a person. */
@@ -207,6 +260,7 @@ export class Worker {
     const start = (): Shard => {
       const shard = new Shard(this.#shardParts(slot, epoch))
       if (this.#order !== undefined) shard.flush(this.#order)
+      shard.pause(this.#paused)
       this.#shards.set(slot, { shard, epoch, care: () => care })
       return shard
     }
@@ -279,7 +333,21 @@ export class Worker {
   }
 
   report(): SlotReport[] {
-    return [...this.#shards.values()].map(({ shard }) => shard.report())
+    const away = this.kafkaAwayMs() > AWAY_MS ? 'Kafka is away' : ''
+    return [...this.#shards.values()].map(({ shard }) => {
+      const report = shard.report()
+      return report.state === 'running' ? { ...report, reason: report.reason || away } : report
+    })
+  }
+
+  /** ms since a broker last answered. */
+  kafkaAwayMs(): number {
+    return this.#liveness.kafkaAwayMs()
+  }
+
+  /** For how long each slot with work to do, and without a reason that has a name, has not moved: ms. */
+  still(): ReadonlyMap<number, number> {
+    return this.#liveness.still()
   }
 
   measures(): WorkerMeasures {
@@ -292,6 +360,7 @@ export class Worker {
   async stop(): Promise<void> {
     this.#stopping = true
     clearInterval(this.#discovering)
+    this.#liveness.stop()
     const releasing = [...this.#shards.values()].map((hosted) => this.#release(hosted))
     await Promise.all([this.#retries.stop(), ...releasing])
     await this.#retries.close()

@@ -19,6 +19,8 @@ export type Surrender =
 
 export interface Supervised {
   stop(): Promise<void>
+  /** The child failed without saying so, and may never end: it is let go of, and counts as failed. */
+  replace(error: Error): void
   readonly stopped: Promise<Surrender>
 }
 
@@ -47,8 +49,10 @@ export const supervise = (care: Care): Supervised => {
     cancel = care.clock.after(waitMs, begin, 'holds')
   }
   const begin = () => {
-    child = care.start()
-    void child.stopped.then((ending) => {
+    const started = care.start()
+    child = started
+    void started.stopped.then((ending) => {
+      if (child !== started) return
       child = undefined
       if (stopping || ending.why === 'stopped') return end.resolve({ why: 'stopped' })
       failed(ending.error)
@@ -57,6 +61,11 @@ export const supervise = (care: Care): Supervised => {
   begin()
   return {
     stopped: end.promise,
+    replace(error) {
+      if (stopping || child === undefined) return
+      child = undefined
+      failed(error)
+    },
     async stop() {
       stopping = true
       cancel()

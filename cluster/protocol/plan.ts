@@ -30,6 +30,15 @@ export interface Standing {
 
 export type SlotState = 'claiming' | 'running' | 'releasing' | 'halted' | 'fenced'
 
+export interface PartitionReport {
+  readonly partition: number
+  /** Next offset, committed. */
+  readonly next: number
+  readonly lag: number
+  /** Not read, by order. */
+  readonly paused?: boolean
+}
+
 /** What a worker says of one slot, once a second. */
 export interface SlotReport {
   readonly slot: number
@@ -38,7 +47,9 @@ export interface SlotReport {
   readonly reason: string
   /** Plan epoch under which the slot was claimed. */
   readonly epoch: number
-  readonly partitions: readonly { readonly partition: number; readonly next: number; readonly lag: number }[]
+  readonly partitions: readonly PartitionReport[]
+  /** Epoch ms of its last commit. */
+  readonly committedAt?: number
   readonly recordsPerSecond: number
   readonly cpuMsPerSecond: number
   readonly counters: {
@@ -67,6 +78,8 @@ export interface WorkerReport {
   readonly appliedEpoch: number
   readonly owned: readonly SlotReport[]
   readonly draining: boolean
+  /** It sees Redis, and has not seen Kafka for longer than a lease. */
+  readonly kafkaAway?: boolean
   /** How much it can carry beside the others (its pool threads); 1 where it says nothing. */
   readonly capacity?: number
   /** Topics that no other pipeline may write while it lives. */

@@ -29,6 +29,7 @@ const isReport = (value: unknown): value is WorkerReport => {
     isMeasure(report.startedAt) &&
     isCount(report.appliedEpoch) &&
     typeof report.draining === 'boolean' &&
+    ['undefined', 'boolean'].includes(typeof report.kafkaAway) &&
     (report.capacity === undefined || isMeasure(report.capacity)) &&
     (report.writes === undefined || (Array.isArray(report.writes) && report.writes.every(isText))) &&
     Array.isArray(report.owned) &&
@@ -49,6 +50,7 @@ const isSlotReport = (value: unknown): value is SlotReport => {
     isMeasure(slot.cpuMsPerSecond) &&
     counters !== undefined &&
     Object.values(counters).every(isMeasure) &&
+    (slot.committedAt === undefined || isMeasure(slot.committedAt)) &&
     Array.isArray(slot.partitions) &&
     slot.partitions.every(isPartition)
   )

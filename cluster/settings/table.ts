@@ -357,6 +357,12 @@ const supervision = {
     'Restarts within the restart window before a supervisor gives up',
   ),
   restartWindow: setting('RESTART_WINDOW', duration(), 60_000, 'Window of the restart budget'),
+  stallTimeout: setting(
+    'STALL_TIMEOUT',
+    duration(1000),
+    90_000,
+    'A slot with work to do that has not moved for so long, and waits for nothing that has a name, is started again, then its worker; a worker process whose loop stands still for so long is killed',
+  ),
   grace: setting('GRACE', duration(), 8000, 'Longest drain after SIGTERM'),
 } as const
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { type Random, seededRandom } from '../../cli/random.ts'
 import type { Act, Order } from '../../cluster/protocol/orders.ts'
 import { type PlanRecord, PROTOCOL_VERSION, type WorkerReport } from '../../cluster/protocol/plan.ts'
+import { withoutCutOff } from '../../coordinator/membership.ts'
 import { type Memory, noMemory, planStep } from '../../coordinator/pipeline-plan.ts'
 import { zipfCosts } from '../support/plan-world.ts'
 import { reportOf, slotReportOf } from '../support/reports.ts'
@@ -17,6 +18,8 @@ class Planned {
   readonly costs: readonly number[]
   workers: string[]
   draining: string[] = []
+  /** Workers that see Redis and not Kafka. */
+  cutOff: string[] = []
   readonly orders: Order[] = []
   readonly refused: string[] = []
   now = 0
@@ -42,7 +45,8 @@ class Planned {
     )
     const slots = this.costs.length
     const draining = this.draining.includes(worker)
-    return reportOf(worker, [], { owned, slots, draining, appliedEpoch: this.plan?.epoch ?? 0 })
+    const kafkaAway = this.cutOff.includes(worker)
+    return reportOf(worker, [], { owned, slots, draining, kafkaAway, appliedEpoch: this.plan?.epoch ?? 0 })
   }
 
   /** With the next epoch, as they are given. */
@@ -54,7 +58,7 @@ class Planned {
   run(seconds: number, noise: () => number = () => 0): this {
     for (let end = this.now + seconds * 1000; this.now < end; this.now += ROUND_MS) {
       const live = this.workers.map((worker) => this.#report(worker, noise))
-      const roster = { generation: 'g', live, solo: [], left: new Set<string>() }
+      const roster = withoutCutOff({ generation: 'g', live, solo: [], left: new Set<string>() })
       const seen = { pipeline: 'p', plan: this.plan, roster, mayJudge: true, leader: 'l', seenEpoch: 0 }
       const step = planStep(this.#memory, { ...seen, orders: this.orders, now: this.now }, TIMING)
       this.#memory = step.memory
@@ -162,6 +166,20 @@ describe('planning over time', () => {
       }),
       { numRuns: 20 },
     )
+  })
+
+  test('a worker that sees no Kafka loses its slots to one that does; where nobody sees it, nothing moves', () => {
+    const planned = new Planned(new Array<number>(8).fill(100), 2).run(60)
+    const before = planned.plan
+    planned.cutOff = ['w0', 'w1']
+    planned.run(60)
+    expect(planned.plan).toBe(before)
+    planned.cutOff = ['w1']
+    planned.run(5)
+    expect(planned.ownedBy('w0')).toHaveLength(8)
+    planned.cutOff = []
+    planned.run(60)
+    expect(planned.ownedBy('w1')).toHaveLength(4)
   })
 
   test('a worker that drains loses its slots in two phases; pins and drains of people hold', () => {

@@ -139,7 +139,7 @@ export class SimulatedWorker extends Member {
       keep: (plan) => {
         this.kept = { worker: id, plan }
       },
-      apply: (epoch, slots) => worker.apply(epoch, slots),
+      apply: (epoch, slots, paused) => worker.apply(epoch, slots, paused),
       applied: () => membership?.tell(),
       onFailure: (error) => this.#end(error),
     })

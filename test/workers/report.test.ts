@@ -9,6 +9,8 @@ const reported = {
   state: 'running' as const,
   reason: '',
   rates: { recordsPerSecond: 10, cpuMsPerSecond: 20 },
+  unread: new Set<number>(),
+  committedAt: 99,
   positions: new Map([
     [2, { ...firstPosition(0, 'id'), next: 10, counters }],
     [6, { ...firstPosition(0, 'id'), next: 5, counters }],
@@ -31,6 +33,7 @@ test('lag is what a reader could see beyond the position; counters are those of 
     reason: '',
     recordsPerSecond: 10,
     cpuMsPerSecond: 20,
+    committedAt: 99,
     partitions: [
       { partition: 2, next: 10, lag: 15 },
       { partition: 6, next: 5, lag: 0 },
@@ -42,6 +45,15 @@ test('lag is what a reader could see beyond the position; counters are those of 
 test('an end that is unknown or behind the position is no lag', () => {
   const { partitions } = slotReport({ ...reported, ends: new Map([[2, 3]]) })
   expect(partitions.map(({ lag }) => lag)).toEqual([0, 0])
+})
+
+test('a slot whose partitions are all paused says so, and which they are', () => {
+  const some = slotReport({ ...reported, ends: new Map(), unread: new Set([2]) })
+  expect(some.reason).toBe('')
+  expect(some.partitions.map(({ paused }) => paused)).toEqual([true, undefined])
+  const all = { ...reported, ends: new Map(), unread: new Set([2, 6]) }
+  expect(slotReport(all).reason).toBe('paused by order')
+  expect(slotReport({ ...all, state: 'halted', reason: 'state-lost' }).reason).toBe('state-lost')
 })
 
 describe('the watermark that views show', () => {

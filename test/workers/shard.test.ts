@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CODE } from '../../cluster/kafka/codes.ts'
 import { HEADER } from '../../cluster/protocol/headers.ts'
 import { headerOf, invisible } from './support/batches.ts'
-import type { Script } from './support/memory-ports.ts'
+import { MemoryWriter, type Script } from './support/memory-ports.ts'
 import { names } from './support/results.ts'
 import { broken, committedTo, happened, ShardWorld } from './support/shard-world.ts'
 
@@ -94,6 +94,104 @@ describe('a shard that runs', () => {
     const late = world.kafka.records('out').filter((one) => headerOf(one, HEADER.late) === 'short')
     expect(late.map((one) => headerOf(one, HEADER.origin))).toContain('in/0/1')
     world.audit()
+  })
+
+  test('a paused partition stands where it is, the others go on; resumed it goes on without a gap', async () => {
+    const started = world.start()
+    await happened(started, 'claimed')
+    world.produce(0, OK)
+    await committedTo(world, started, 0, 1)
+    // One batch is with a thread, two wait behind it: the one is finished, the others are read again.
+    world.pool.hold()
+    world.produce(0, OK)
+    await world.pool.arrived
+    world.produce(0, OK)
+    world.produce(0, OK)
+    started.shard.pause(new Set([0]))
+    world.pool.go()
+    await committedTo(world, started, 0, 2)
+    world.produce(1, OK, OK)
+    await committedTo(world, started, 1, 2)
+    world.produce(0, OK)
+    world.produce(1, OK)
+    await committedTo(world, started, 1, 3)
+    expect(world.position(0)).toBe(2)
+    expect(started.reader.reading).toEqual([1])
+    expect(started.shard.report().partitions.map(({ paused }) => paused)).toEqual([true, undefined])
+    started.shard.pause(new Set())
+    await committedTo(world, started, 0, 5)
+    expect(world.audit().outputs).toBe(8)
+  })
+
+  test('paused, resumed and paused again in one turn: nothing is read twice or passed over', async () => {
+    const started = world.start()
+    await happened(started, 'claimed')
+    for (let round = 0; round < 20; round++) {
+      world.produce(0, OK)
+      world.produce(0, OK)
+      for (const paused of [[0], [], [0, 1], [1]]) started.shard.pause(new Set(paused))
+      await committedTo(world, started, 0, 2 * (round + 1))
+    }
+    expect(world.audit().outputs).toBe(40)
+  })
+
+  test('a partition that is paused from the start is claimed and not read, also after a reopen', async () => {
+    world.produce(0, OK)
+    world.produce(1, OK)
+    const started = world.start()
+    started.shard.pause(new Set([0]))
+    await committedTo(world, started, 1, 1)
+    started.writer.scripts.push(async () => ({ result: 'unclear', reason: 'test' }))
+    world.produce(1, OK)
+    await committedTo(world, started, 1, 2)
+    expect(world.position(0)).toBe(0)
+    started.shard.pause(new Set())
+    await committedTo(world, started, 0, 1)
+    world.audit()
+  })
+
+  test('one that stands still in a transaction is let go of: the next owner goes on, what comes late changes nothing', async () => {
+    const first = world.start()
+    await happened(first, 'claimed')
+    const late = Promise.withResolvers<void>()
+    const begun = Promise.withResolvers<void>()
+    const ended = Promise.withResolvers<string>()
+    first.writer.scripts.push(async (_parts, commit) => {
+      begun.resolve()
+      await late.promise
+      const result = commit()
+      ended.resolve(result.result)
+      return result
+    })
+    world.produce(0, OK)
+    await begun.promise
+    first.shard.abandon()
+    expect(first.reader.reading).toEqual([])
+    const second = world.start({ epoch: 1 })
+    await committedTo(world, second, 0, 1)
+    late.resolve()
+    expect(await ended.promise).toBe('fenced')
+    world.produce(0, OK)
+    await committedTo(world, second, 0, 2)
+    expect(world.audit().outputs).toBe(2)
+  })
+
+  test('one that stands still in its takeover reads nothing when that ends after all', async () => {
+    const late = Promise.withResolvers<void>()
+    const writer = new MemoryWriter(world.kafka, world.epochs)
+    const begun = Promise.withResolvers<void>()
+    writer.scripts.push(async (_parts, commit) => {
+      begun.resolve()
+      const result = commit()
+      await late.promise
+      return result
+    })
+    const first = world.start({}, writer)
+    await begun.promise
+    first.shard.abandon()
+    late.resolve()
+    await first.shard.stopped
+    expect(first.reader.reading).toEqual([])
   })
 
   test('takes in partitions that the input gained', async () => {

@@ -29,7 +29,7 @@ afterEach(async () => {
 })
 
 /** Resolves `ready(n)` when n children in all have become ready. */
-const supervise = (task: string, processes = 1, graceMs = 5000) => {
+const supervise = (task: string, processes = 1, graceMs = 5000, silenceMs = 60_000) => {
   const pids: number[] = []
   const reasons: string[] = []
   const waiting: { readonly count: number; readonly resolve: () => void }[] = []
@@ -37,6 +37,7 @@ const supervise = (task: string, processes = 1, graceMs = 5000) => {
     entry: new URL('./fixtures/child.ts', import.meta.url),
     processes,
     graceMs,
+    silenceMs,
     rules,
     env: { ...process.env, CHILD_TASK: task },
     onReady: (_, pid) => {
@@ -70,6 +71,20 @@ describe('a supervisor', () => {
     expect(reasons).toEqual(['SIGKILL'])
     expect(supervisor.pids()).toContain(other)
     expect(supervisor.pids()).not.toContain(killed)
+  })
+
+  test('kills a process whose loop stands still, and starts it again', async () => {
+    const { reasons, ready } = supervise('hang', 1, 5000, 2000)
+    await ready(2)
+    expect(reasons).toEqual(['SIGKILL: its loop stood still for 2 s'])
+  })
+
+  test('one that turns its loop is left alone, however little it says', async () => {
+    const { supervisor, pids, ready } = supervise('serve', 1, 5000, 2000)
+    await ready(1)
+    // Three times what would be too long for one that is silent.
+    await wait(6000)
+    expect(supervisor.pids()).toEqual(pids)
   })
 
   test('gives up when the budget is spent, with the last reason, and leaves no child', async () => {

@@ -74,6 +74,20 @@ describe('supervise', () => {
     expect(await supervised.stopped).toEqual({ why: 'gave-up', error: new Error('failure 3') })
   })
 
+  test('a child that never ends is let go of and replaced; when it ends after all, nobody hears', async () => {
+    const { clock, children, supervised } = rig()
+    supervised.replace(new Error('it stood still'))
+    supervised.replace(new Error('again, before another one was there'))
+    await clock.advance(500)
+    expect(children).toHaveLength(2)
+    children[0]?.tell('fail')
+    await setImmediate()
+    await clock.advance(5000)
+    expect(children).toHaveLength(2)
+    await supervised.stop()
+    expect(await supervised.stopped).toEqual({ why: 'stopped' })
+  })
+
   test('a stop during the backoff starts no other child', async () => {
     const { clock, children, supervised } = rig()
     children[0]?.tell('fail')

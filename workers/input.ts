@@ -57,6 +57,11 @@ export class Input {
     }
   }
 
+  /** A takeover has taken in some that others only hear of now. */
+  lacks(partitions: readonly number[]): boolean {
+    return partitions.some((partition) => !this.#parts.positions().has(partition))
+  }
+
   /**
    * Reads every partition of the slot that is not paused; none where the topic is another than that of a position: the reader
    * asks for the one that is known now, and it may have been deleted and made again.

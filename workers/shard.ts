@@ -67,7 +67,8 @@ export class Shard {
   #phase: SlotState = 'claiming'
   #reason = ''
   #halted: string | undefined
-  #extending = false
+  /** Partitions of the slot that the input gained. */
+  readonly #gained: number[] = []
   /** Claims and commits so far. */
   #steps = 0
   /** Epoch ms of the last commit or claim. */
@@ -172,10 +173,10 @@ export class Shard {
     })
   }
 
-  /** The input has more partitions: those of this slot are taken in when no transaction is under way. */
-  extend(): void {
+  /** The input has more partitions, these of them of this slot: taken in when no transaction is under way. */
+  extend(gained: readonly number[]): void {
     this.#actor.tell(() => {
-      this.#extending = true
+      this.#gained.push(...gained)
       this.#advance()
     })
   }
@@ -212,7 +213,6 @@ export class Shard {
 
   async #takeOver(started: number): Promise<void> {
     if (this.#leaving) return this.#released.resolve()
-    this.#extending = false
     const incarnation = this.#incarnation
     const owned = await takeOver(this.#context, this.#parts.writer, this.#parts.first)
     // Abandoned meanwhile.
@@ -258,8 +258,7 @@ export class Shard {
   #advance(): void {
     for (let entry = this.#nextWaiting(); entry !== undefined; entry = this.#nextWaiting()) this.#run(entry)
     clearTimeout(this.#timer)
-    if (this.#extending && this.#phase === 'running' && !this.#commits.busy) {
-      this.#extending = false
+    if (this.#phase === 'running' && !this.#commits.busy && this.#input.lacks(this.#gained.splice(0))) {
       this.#askReopen('the input has new partitions')
       return
     }

@@ -217,8 +217,8 @@ export class Worker {
     const added = Array.from({ length: partitions - this.#partitions }, (_, at) => this.#partitions + at)
     this.#partitions = partitions
     // The other shards go on undisturbed.
-    for (const slot of new Set(added.map((partition) => slotOf(partition, this.#parts.slots))))
-      this.#shards.get(slot)?.shard.extend()
+    for (const [slot, gained] of Map.groupBy(added, (partition) => slotOf(partition, this.#parts.slots)))
+      this.#shards.get(slot)?.shard.extend(gained)
   }
 
   /** Rejects when a shard fails beyond its restarts: the process should end, and its supervisor decide. */

@@ -126,7 +126,7 @@ export const breaks: Readonly<Record<string, Break>> = {
   'partition-unseen': {
     law: 'a new partition of the input is found and owned',
     seed: 2,
-    edits: [{ file: 'workers/worker.ts', from: 'this.#shards.get(slot)?.shard.extend()', to: '{}' }],
+    edits: [{ file: 'workers/worker.ts', from: 'this.#shards.get(slot)?.shard.extend(gained)', to: '{}' }],
   },
   'all-disturbed': {
     law: 'a new partition disturbs its own slot alone',
@@ -134,8 +134,8 @@ export const breaks: Readonly<Record<string, Break>> = {
     edits: [
       {
         file: 'workers/worker.ts',
-        from: 'this.#shards.get(slot)?.shard.extend()',
-        to: 'for (const { shard } of this.#shards.values()) shard.extend()',
+        from: 'this.#shards.get(slot)?.shard.extend(gained)',
+        to: 'for (const { shard } of this.#shards.values()) shard.extend(gained)',
       },
     ],
   },

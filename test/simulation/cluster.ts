@@ -2,10 +2,11 @@
 import { type Random, seededRandom } from '../../cli/random.ts'
 import { systemClock } from '../../cluster/actor/clock.ts'
 import { EventBus } from '../../cluster/events.ts'
+import type { Act } from '../../cluster/protocol/orders.ts'
 import type { PlanRecord } from '../../cluster/protocol/plan.ts'
 import type { PlanSource } from '../../cluster/protocol/plan-log.ts'
 import { FakeKafka } from '../ports/fake/kafka.ts'
-import { describeTopics, type Kept, SimulatedCoordinator, SimulatedWorker } from './processes.ts'
+import { describeTopics, type Kept, Operator, SimulatedCoordinator, SimulatedWorker } from './processes.ts'
 import { MemoryRedis } from './redis.ts'
 import type { World } from './time.ts'
 import { type Air, FAIR, plainBatch } from './wire.ts'
@@ -30,6 +31,7 @@ const WATCHED = [
   'released',
   'claimed',
   'committed',
+  'obeyed',
 ] as const
 const QUIET: readonly string[] = ['committed', 'viewsFailed']
 
@@ -60,6 +62,8 @@ export class Cluster {
   deadly = 0
   /** Partitions that the input gained. */
   grown = 0
+  readonly #operator: Operator
+  #ordered = Promise.resolve()
   #made = 0
   #record = 0
 
@@ -79,6 +83,7 @@ export class Cluster {
     for (const { name, partitions } of describeTopics(shape).values())
       this.kafka.makeTopic(name, { partitions })
     this.produced = new Array<number>(shape.partitions).fill(0)
+    this.#operator = new Operator(this)
     for (let i = 0; i < shape.coordinators; i++) this.addCoordinator(`c${i}`)
     for (let i = 0; i < shape.workers; i++) this.addWorker()
   }
@@ -124,6 +129,11 @@ export class Cluster {
   }
   threadDies(): boolean {
     return this.deadly > 0 && this.random.unit() < this.deadly
+  }
+
+  /** One after another, each until it is given. */
+  order(act: Act): void {
+    this.#ordered = this.#ordered.then(() => this.#operator.give(act))
   }
 
   addCoordinator(name: string): void {

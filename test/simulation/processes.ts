@@ -3,10 +3,16 @@ import type { Admin, Producer } from 'kafkajs'
 import { register } from '../../cli/register.ts'
 import { systemClock } from '../../cluster/actor/clock.ts'
 import { messageOf } from '../../cluster/errors.ts'
+import { appendOrder } from '../../cluster/kafka/orders.ts'
 import { kafkaPlanLog, kafkaPlanSource } from '../../cluster/kafka/plan-log.ts'
 import type { TopicDescription } from '../../cluster/kafka/topics.ts'
 import { TransactionWriter } from '../../cluster/kafka/writer.ts'
-import { clusterTopic, coordinatorTransactionalId } from '../../cluster/protocol/names.ts'
+import {
+  clusterTopic,
+  coordinatorTransactionalId,
+  ordersTransactionalId,
+} from '../../cluster/protocol/names.ts'
+import { type Act, orderText } from '../../cluster/protocol/orders.ts'
 import { type PlanRecord, PROTOCOL_VERSION, type WorkerReport } from '../../cluster/protocol/plan.ts'
 import { writesOf } from '../../cluster/protocol/writes.ts'
 import { readSettings, type Settings } from '../../cluster/settings.ts'
@@ -55,6 +61,38 @@ export class Member {
     this.process = new Process(world, name)
     this.kafka = new Wire(air, this.process)
     this.redis = new Wire(air, this.process)
+  }
+}
+
+/** Somebody at a terminal. */
+export class Operator extends Member {
+  readonly #cluster: Cluster
+  constructor(cluster: Cluster) {
+    super(cluster, 'operator')
+    this.#cluster = cluster
+  }
+
+  /** Tries until it is given. */
+  give(act: Act): Promise<void> {
+    const { world } = this.#cluster
+    return new Promise((resolve) => {
+      const attempt = async () => {
+        const topology = topologyOn(this.kafka)
+        const options = {
+          transactionalId: ordersTransactionalId(),
+          transactionTimeout: 3000,
+          requestTimeout: 1000,
+        }
+        const writer = new TransactionWriter(topology, options)
+        const order = await appendOrder({ topology, topic: clusterTopic() }, writer, 'p', act)
+        this.#cluster.note(`ORDER ${order.epoch}: ${orderText(act)}`)
+        this.#cluster.counts.set(`ORDER ${act.kind}`, this.#cluster.count(`ORDER ${act.kind}`) + 1)
+        resolve()
+      }
+      const again = () =>
+        world.as(this.process, () => void attempt().catch(() => systemClock.after(500, again)))
+      again()
+    })
   }
 }
 

@@ -25,7 +25,7 @@ const LOOK_MS = 500
 /** @param only indices of the faults that shall happen; absent: all */
 export const play = async (seed: number, only?: readonly number[]): Promise<Verdict> => {
   const random = seededRandom(seed)
-  const whole = storyOf(random)
+  const whole = storyOf(random, seed)
   const story = { ...whole, faults: whole.faults.filter((_, at) => only?.includes(at) ?? true) }
   const world = new World()
   inhabit(world, random.unit)
@@ -60,4 +60,5 @@ export const play = async (seed: number, only?: readonly number[]): Promise<Verd
 
 const textOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? '') : String(error))
 
-const lastOf = ({ faults }: Story): number => Math.max(BUSY_MS, ...faults.map(({ at, ms }) => at + ms))
+const lastOf = ({ faults, orders }: Story): number =>
+  Math.max(BUSY_MS, ...[...faults, ...orders].map(({ at, ms }) => at + ms))

@@ -37,6 +37,7 @@ const HAPPENED = [
     'FAULT cut worker from Redis',
     'FAULT cut worker from Kafka',
   ],
+  ...['ORDER pause', 'ORDER drain', 'ORDER pin', 'ORDER move', 'obeyed'],
 ]
 
 const happenedIn = ({ said }: Ran): Readonly<Record<string, number>> =>

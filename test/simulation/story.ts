@@ -1,5 +1,6 @@
 /** What goes wrong in a run: a list of faults, made from the seed, so that a failing run can be tried with fewer of them. */
-import type { Random } from '../../cli/random.ts'
+import { type Random, seededRandom } from '../../cli/random.ts'
+import type { Act } from '../../cluster/protocol/orders.ts'
 import type { Cluster, Shape } from './cluster.ts'
 import { FAIR } from './wire.ts'
 
@@ -12,16 +13,28 @@ export interface Fault {
   readonly whom: number
 }
 
+/** What somebody orders, and takes back after a while. */
+export interface Given {
+  readonly kind: 'pause' | 'drain' | 'pin' | 'move'
+  /** Virtual ms. */
+  readonly at: number
+  readonly ms: number
+  /** Partition or slot, of as many as there are. */
+  readonly which: number
+  readonly whom: number
+}
+
 export interface Story {
   readonly shape: Shape
   readonly faults: readonly Fault[]
+  readonly orders: readonly Given[]
 }
 
 /** Virtual ms in which records come in and faults happen. */
 export const BUSY_MS = 20_000
 const FIRST_FAULT_MS = 3000
 
-type Act = (cluster: Cluster, fault: Fault) => void
+type Happen = (cluster: Cluster, fault: Fault) => void
 
 const workerOf = ({ living }: Cluster, { whom }: Fault) => living[whom % living.length]
 const coordinatorOf = ({ coordinators }: Cluster, { whom }: Fault) => coordinators[whom % coordinators.length]
@@ -104,7 +117,7 @@ const acts = {
       cluster.deadly = 0
     })
   },
-} as const satisfies Readonly<Record<string, Act>>
+} as const satisfies Readonly<Record<string, Happen>>
 
 export type Kind = keyof typeof acts
 const kinds = Object.keys(acts) as readonly Kind[]
@@ -124,7 +137,34 @@ const GENTLE: readonly Kind[] = [
 /** One run of five is gentle. */
 const GENTLE_SHARE = 5
 
-export const storyOf = (random: Random): Story => {
+const given: readonly Given['kind'][] = ['pause', 'drain', 'pin', 'move']
+/** In one run of three somebody steers. */
+const ORDERED = [4, 5, 6]
+const AMONG = 9
+
+/** From chance of their own: the rest of a run is as it would be without them. */
+const ordersOf = (seed: number): readonly Given[] => {
+  if (!ORDERED.includes(seed % AMONG)) return []
+  const random = seededRandom(seed ^ 0x0de5)
+  return Array.from({ length: 1 + random.below(6) }, () => ({
+    kind: given[random.below(given.length)] ?? 'pause',
+    at: FIRST_FAULT_MS + random.below(BUSY_MS - FIRST_FAULT_MS),
+    ms: 100 + random.below(9000),
+    which: random.below(8),
+    whom: random.below(12),
+  })).sort((a, b) => a.at - b.at)
+}
+
+const actOf = ({ kind, which, whom }: Given, { shape, living }: Cluster): Act | undefined => {
+  const worker = living[whom % Math.max(1, living.length)]?.process.name
+  if (kind === 'pause') return { kind, partition: which % shape.partitions, on: true }
+  if (worker === undefined) return undefined
+  if (kind === 'drain') return { kind, worker, on: true }
+  const slot = which % shape.slots
+  return kind === 'pin' ? { kind, slot, worker, on: true } : { kind, slot, worker }
+}
+
+export const storyOf = (random: Random, seed: number): Story => {
   const partitions = 1 + random.below(8)
   const shape = {
     partitions,
@@ -138,12 +178,19 @@ export const storyOf = (random: Random): Story => {
     const at = FIRST_FAULT_MS + random.below(BUSY_MS - FIRST_FAULT_MS)
     return { kind, at, ms: 100 + random.below(9000), whom: random.below(12) }
   })
-  return { shape, faults: faults.sort((a, b) => a.at - b.at) }
+  return { shape, faults: faults.sort((a, b) => a.at - b.at), orders: ordersOf(seed) }
 }
 
 export const isGentle = ({ faults }: Story): boolean => faults.every(({ kind }) => GENTLE.includes(kind))
 
-export const begin = (cluster: Cluster, { faults }: Story): void => {
+export const begin = (cluster: Cluster, { faults, orders }: Story): void => {
+  for (const order of orders)
+    cluster.world.after(order.at, () => {
+      const act = actOf(order, cluster)
+      if (act === undefined) return
+      cluster.order(act)
+      if ('on' in act) cluster.world.after(order.ms, () => cluster.order({ ...act, on: false }))
+    })
   for (const fault of faults)
     cluster.world.after(fault.at, () => {
       cluster.note(`FAULT ${fault.kind} (${fault.whom}) for ${fault.ms} ms`)

@@ -32,7 +32,7 @@ const expectSilence = async ({ writer, reader, shard }: Started) => {
   const before = writer.committed.length
   world.pool.go()
   world.produce(0, OK)
-  shard.extend()
+  shard.extend([1])
   await new Promise((resolve) => setTimeout(resolve, 30))
   expect(writer.committed.length).toBe(before)
   expect(writer.broken).toEqual([])

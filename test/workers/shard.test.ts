@@ -199,7 +199,7 @@ describe('a shard that runs', () => {
     await happened(started, 'claimed')
     for (const topic of ['in', 'out', 'dlq']) world.kafka.addPartition(topic)
     world.produce(2, OK, OK)
-    started.shard.extend()
+    started.shard.extend([2])
     await committedTo(world, started, 2, 2)
     world.audit()
   })
@@ -217,7 +217,7 @@ describe('a shard that runs', () => {
       return commit()
     })
     // In one turn: the reopen is on its way when a position becomes due.
-    started.shard.extend()
+    started.shard.extend([2])
     started.reader.give(invisible(0, 0, 3))
     await began.promise
     // Longer than the pause before a reopen.

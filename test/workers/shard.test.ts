@@ -187,6 +187,7 @@ describe('a shard that runs', () => {
       return result
     })
     const first = world.start({}, writer)
+    first.events.on('claimed', () => note(new Error('it claims after all')))
     await begun.promise
     first.shard.abandon()
     late.resolve()

@@ -180,10 +180,15 @@ export class TestCluster implements AsyncDisposable {
     return live.filter(({ pid }) => exists(pid))
   }
 
+  /** Of this pipeline: another may run in the same cluster. */
+  async ownReports(): Promise<readonly WorkerReport[]> {
+    return (await this.reports()).filter(({ pipeline }) => pipeline === this.pipeline.name)
+  }
+
   /** Every slot is claimed and runs. */
   async settled(deadlineMs: number): Promise<void> {
     await until('every slot runs', deadlineMs, async () => {
-      const reports = await this.reports()
+      const reports = await this.ownReports()
       const running = reports.flatMap(({ owned }) => owned.filter((slot) => slot.state === 'running'))
       return reports[0] !== undefined && new Set(running.map((slot) => slot.slot)).size === reports[0].slots
     })
@@ -226,7 +231,7 @@ export class TestCluster implements AsyncDisposable {
   /** Records go through. */
   async flows(deadlineMs: number): Promise<void> {
     await until('records go through', deadlineMs, async () =>
-      (await this.reports()).some(({ owned }) => owned.some(({ counters }) => counters.done > 0)),
+      (await this.ownReports()).some(({ owned }) => owned.some(({ counters }) => counters.done > 0)),
     )
   }
 
@@ -236,7 +241,7 @@ export class TestCluster implements AsyncDisposable {
     const ends = await this.input.ends(this.names.input, partitions)
     await until('every position stands at the end', deadlineMs, async () => {
       const next = new Map(
-        (await this.reports()).flatMap(({ owned }) =>
+        (await this.ownReports()).flatMap(({ owned }) =>
           owned.flatMap((slot) => slot.partitions.map((one) => [one.partition, one.next] as const)),
         ),
       )

@@ -11,6 +11,7 @@ import { kafkaPlanSource } from '../cluster/kafka/plan-log.ts'
 import { clusterTopic } from '../cluster/protocol/names.ts'
 import type { Order } from '../cluster/protocol/orders.ts'
 import { type PlanRecord, PROTOCOL_VERSION, type WorkerReport } from '../cluster/protocol/plan.ts'
+import type { PlanSource } from '../cluster/protocol/plan-log.ts'
 import type { Settings } from '../cluster/settings.ts'
 import { loadPipeline } from '../pipelines/api/load.ts'
 import { samplingOf } from '../telemetry/sampling.ts'
@@ -74,15 +75,12 @@ const main = async (start: ChildStart): Promise<void> => {
   membership = await register(host, { events, leaseMs: settings.lease, report })
   const end = (error: unknown) => endWith(start, error)
   host.worker.failed.catch(end)
+  const source = planSourceOf(host, settings, events)
   follower = followPlan({
-    source: kafkaPlanSource({
-      topology: host.home,
-      topic: clusterTopic(settings.topicPrefix),
-      notice: (detail) => events.emit('skipped', { detail }),
-    }),
+    source,
     pipeline: host.name,
     worker,
-    last: kept.plan,
+    last: await newestPlan(source, host.name, kept.plan),
     keep: (plan) => start.keep({ worker, restarts, plan } satisfies Kept),
     apply: (epoch, slots, paused) => host.worker.apply(epoch, slots, paused),
     applied: () => membership?.tell(),
@@ -111,6 +109,24 @@ const main = async (start: ChildStart): Promise<void> => {
 /** The others are the leader's to take up: they come with a plan. */
 const obey = ({ worker }: Host, order: Order): void => {
   if (order.act.kind === 'flush') worker.flush(order)
+}
+
+const planSourceOf = ({ home }: Host, { topicPrefix }: Settings, events: EventBus): PlanSource =>
+  kafkaPlanSource({
+    topology: home,
+    topic: clusterTopic(topicPrefix),
+    notice: (detail) => events.emit('skipped', { detail }),
+  })
+
+/** To resume under a plan that is out of date would fence whoever owns the slots since: what was kept serves where Kafka's log tells nothing. */
+const newestPlan = async (
+  source: PlanSource,
+  pipeline: string,
+  kept: PlanRecord | undefined,
+): Promise<PlanRecord | undefined> => {
+  if (kept === undefined) return undefined
+  const written = (await source.latest().catch(() => undefined))?.get(pipeline)
+  return written !== undefined && written.epoch > kept.epoch ? written : kept
 }
 
 const facts = (host: Host, settings: Settings) => ({

@@ -1,11 +1,13 @@
 /**
- * Guarantee: where workers come and go in good order, only the slots that move pause, and briefly.  Measured from outside, by the times of the commits in the state topic.
+ * Guarantee: where workers come and go in good order, only the slots that move pause, and briefly. Where an owner does not answer, its
+ * slots run elsewhere soon after its lease has ended. Measured from outside, by the times of the commits in the state topic.
  * `MOVES_PIPELINE=user-login MOVES_WAITING=100000` has the first with a shipped pipeline and the settings as they are.
  */
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { clean, type Running, TestCluster } from '../support/cluster.ts'
-import { ownedBy } from '../support/fleet.ts'
+import type { WorkerReport } from '../../cluster/protocol/plan.ts'
+import { clean, type Running, TestCluster, until } from '../support/cluster.ts'
+import { ownedBy, reportOf } from '../support/fleet.ts'
 import { Load } from '../support/load.ts'
 import { seeded } from '../support/seed.ts'
 import { useServices } from '../support/services.ts'
@@ -105,3 +107,74 @@ test('a join and a leave under full load: unmoved ones go on, moved ones pause b
   await cluster.drained(DEADLINE_MS)
   expect(await cluster.audit()).toMatchObject({ ...clean, produced: load.sent })
 })
+
+/** Stated: the slots of an owner that does not answer run elsewhere so long after its lease began to run out. */
+const ELSEWHERE_MS = 3000
+
+test('an owner that is killed and one that is frozen: its slots run elsewhere when its lease ends; started again or thawed it disturbs nobody', {
+  timeout: 300_000,
+}, async () => {
+  const { seed } = seeded('moves')
+  const { kafka, redis } = await useServices()
+  await using cluster = await TestCluster.open({ kafka, redis, partitions: PARTITIONS.length })
+  const { lease } = cluster.settings
+  cluster.run('coordinator')
+  const [killed, frozen, third] = [cluster.run('worker'), cluster.run('worker'), cluster.run('worker')]
+  await ownedBy(cluster, 3, DEADLINE_MS)
+  await using timeline = await Timeline.open(cluster)
+  const enough = new AbortController()
+  const producing = cluster.produce(Number.POSITIVE_INFINITY, { rate: 1000, seed }, enough.signal)
+  await timeline.goOn(PARTITIONS, DEADLINE_MS, 2)
+  const victim = await reportOf(cluster, killed)
+  using _ = stopped(killed.child.pid)
+  process.kill(victim.pid, 'SIGKILL')
+  await runElsewhere(timeline, victim, lease)
+  // Its supervisor starts it again only now, with the plan that it kept.
+  process.kill(killed.child.pid ?? 0, 'SIGCONT')
+  await ownedBy(cluster, 3, DEADLINE_MS)
+  expect(killed.count(/ended \(SIGKILL\)/), 'it was started again').toBe(1)
+  expect(frozen.count(/fenced/) + third.count(/fenced/), 'nobody lost a slot to it without a plan').toBe(0)
+  await timeline.goOn(PARTITIONS, DEADLINE_MS, 2)
+
+  const report = await reportOf(cluster, frozen)
+  {
+    using _ = stopped(frozen.child.pid)
+    using __ = stopped(report.pid)
+    await runElsewhere(timeline, report, lease)
+  }
+  await frozen.says(new RegExp(`${report.worker} slot \\d+: fenced`), DEADLINE_MS)
+  await timeline.goOn(PARTITIONS, DEADLINE_MS)
+  enough.abort()
+  const produced = await producing
+  await cluster.settled(DEADLINE_MS)
+  await cluster.drained(DEADLINE_MS)
+  expect(await cluster.audit()).toMatchObject({ ...clean, produced })
+})
+
+/** Frozen until it is disposed of. */
+const stopped = (pid = 0): Disposable => {
+  process.kill(pid, 'SIGSTOP')
+  return { [Symbol.dispose]: () => void process.kill(pid, 'SIGCONT') }
+}
+
+/** Called right after its owner fell silent: waits until each of its slots has commits of another. */
+const runElsewhere = async (timeline: Timeline, victim: WorkerReport, lease: number): Promise<void> => {
+  const from = Date.now()
+  const slots = victim.owned.map(({ slot }) => slot)
+  const firstOf = (slot: number): number | undefined => {
+    const claim = timeline.claims.find(
+      (one) => one.slot === slot && one.at > from && one.worker !== victim.worker,
+    )
+    return claim && timeline.moved(slot).find(({ at }) => at > claim.at)?.at
+  }
+  expect(slots.length, 'it owned slots').toBeGreaterThan(0)
+  await until(`the slots of ${victim.worker} run elsewhere`, DEADLINE_MS, async () => {
+    await timeline.read()
+    return slots.every((slot) => firstOf(slot) !== undefined)
+  })
+  const took = Math.max(...slots.map((slot) => (firstOf(slot) ?? Number.NaN) - from))
+  console.info(
+    `${slots.length} slots run elsewhere ${took} ms after their owner fell silent (stated ${lease} + ${ELSEWHERE_MS})`,
+  )
+  expect(took).toBeLessThan((lease + ELSEWHERE_MS) * GRANTED)
+}

@@ -1,7 +1,7 @@
 /**
  * Guarantee: where workers come and go in good order, only the slots that move pause, and briefly. Where an owner does not answer, its
  * slots run elsewhere soon after its lease has ended. Measured from outside, by the times of the commits in the state topic.
- * `MOVES_PIPELINE=user-login MOVES_WAITING=100000` has the first with a shipped pipeline and the settings as they are.
+ * `MOVES_ROUNDS` has more than one join and leave.
  */
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -15,11 +15,11 @@ import { longestSilence, type Span, Timeline } from '../support/timeline.ts'
 
 const PARTITIONS = Array.from({ length: 8 }, (_, partition) => partition)
 const costly = fileURLToPath(new URL('./fixtures/costly.ts', import.meta.url))
-const pipeline = process.env.MOVES_PIPELINE ?? costly
-/** Its batches take as long as those of a cheaper pipeline at its defaults. */
-const settings = pipeline === costly ? { fetchBytes: 32 * 1024 } : {}
-/** Records that wait in each partition, at the least. */
-const WAITING = Number(process.env.MOVES_WAITING ?? 5000)
+/** Batches take as long as those of a cheaper pipeline at its defaults; an orderly end is granted five times as much as well. */
+const settings = { fetchBytes: 32 * 1024, grace: 40_000 }
+/** Records in each partition, at the least. */
+const WAITING = 4000
+const ROUNDS = Number(process.env.MOVES_ROUNDS ?? 1)
 const DEADLINE_MS = 120_000
 
 /** Stated, in ms; a machine that is busy with others is granted five times as much. */
@@ -70,7 +70,7 @@ test('a join and a leave under full load: unmoved ones go on, moved ones pause b
   const { seed } = seeded('moves')
   const { kafka, redis } = await useServices()
   await using cluster = await TestCluster.open({
-    ...{ kafka, redis, pipeline, settings },
+    ...{ kafka, redis, settings, pipeline: costly },
     partitions: PARTITIONS.length,
   })
   await using timeline = await Timeline.open(cluster)
@@ -90,20 +90,22 @@ test('a join and a leave under full load: unmoved ones go on, moved ones pause b
     return { from, to }
   }
   const calm = longestSilence(timeline, PARTITIONS, await span(async () => undefined))
-  let third: Running | undefined
-  const join = await span(async () => {
-    third = cluster.run('worker')
-    await ownedBy(cluster, 3, DEADLINE_MS)
-  })
-  const leave = await span(async () => {
-    expect(await third?.stop()).toBe(0)
-    await ownedBy(cluster, 2, DEADLINE_MS)
-  })
+  for (let round = 1; round <= ROUNDS; round++) {
+    let third: Running | undefined
+    const join = await span(async () => {
+      third = cluster.run('worker')
+      await ownedBy(cluster, 3, DEADLINE_MS)
+    })
+    const leave = await span(async () => {
+      expect(await third?.stop()).toBe(0)
+      await ownedBy(cluster, 2, DEADLINE_MS)
+    })
+    judge('join', timeline, join, calm)
+    judge('leave', timeline, leave, calm)
+  }
   enough.abort()
   await load.ended
   expect(load.least, 'every partition had records waiting at any time').toBeGreaterThan(0)
-  judge('join', timeline, join, calm)
-  judge('leave', timeline, leave, calm)
   await cluster.drained(DEADLINE_MS)
   expect(await cluster.audit()).toMatchObject({ ...clean, produced: load.sent })
 })

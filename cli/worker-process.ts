@@ -7,6 +7,7 @@ import { flushCompileCache } from 'node:module'
 import { hostname } from 'node:os'
 import { MillraceError } from '../cluster/errors.ts'
 import { EventBus } from '../cluster/events.ts'
+import { pause } from '../cluster/kafka/failures.ts'
 import { kafkaPlanSource } from '../cluster/kafka/plan-log.ts'
 import { clusterTopic } from '../cluster/protocol/names.ts'
 import type { Order } from '../cluster/protocol/orders.ts'
@@ -118,6 +119,9 @@ const planSourceOf = ({ home }: Host, { topicPrefix }: Settings, events: EventBu
     notice: (detail) => events.emit('skipped', { detail }),
   })
 
+/** Where nobody leads the plan log, the slots' own topics may well be led. */
+const PATIENCE_MS = 3000
+
 /** To resume under a plan that is out of date would fence whoever owns the slots since: what was kept serves where Kafka's log tells nothing. */
 const newestPlan = async (
   source: PlanSource,
@@ -125,7 +129,8 @@ const newestPlan = async (
   kept: PlanRecord | undefined,
 ): Promise<PlanRecord | undefined> => {
   if (kept === undefined) return undefined
-  const written = (await source.latest().catch(() => undefined))?.get(pipeline)
+  const asked = source.latest().catch(() => undefined)
+  const written = (await Promise.race([asked, pause(PATIENCE_MS).then(() => undefined)]))?.get(pipeline)
   return written !== undefined && written.epoch > kept.epoch ? written : kept
 }
 

@@ -43,7 +43,7 @@ test('1 worker process, then 8, then 2 on 16 partitions under load: every positi
     const span = { from, to: Date.now() }
     await timeline.read()
     console.info(
-      `${workers} worker processes: settled after ${settled - from} ms, ${timeline.claimedIn(span).size} slots moved, longest silence of a partition ${longestSilence(timeline, partitions, span)} ms`,
+      `worker processes ${workers}: settled after ${settled - from} ms, ${timeline.claimedIn(span).size} slots moved, longest silence of a partition ${longestSilence(timeline, partitions, span)} ms`,
     )
   }
   await phase(1, async () => undefined)

@@ -42,8 +42,12 @@ export interface FaultProxy {
   target: string
   /** Every request seen, oldest first, as api keys. */
   readonly seen: readonly number[]
+  /** Client id of each connection that `cutClient` has ended or refused. */
+  readonly refused: readonly string[]
   /** Ends all connections and refuses new ones until `resume`. */
   cut(): void
+  /** Ends all connections of that client, and each new one at its first request, until `resume`. */
+  cutClient(clientId: string): void
   /** Nothing passes in either direction until `resume`; connections stay. */
   pause(): void
   resume(): void
@@ -70,11 +74,16 @@ interface State {
   readonly rules: Rule[]
   readonly seen: number[]
   readonly pairs: Set<Pair>
+  /** Client ids that nothing passes from. */
+  readonly cut: Set<string>
+  readonly refused: string[]
 }
 
 interface Pair {
   readonly client: Socket
   readonly broker: Socket
+  /** Known from its first request on. */
+  clientId?: string
 }
 
 const LOOPBACK = '127.0.0.1'
@@ -90,6 +99,8 @@ export const startProxy = async (
     rules: [],
     seen: [],
     pairs: new Set(),
+    cut: new Set(),
+    refused: [],
   }
   const server = createServer((client) => accept(state, client))
   await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve))
@@ -104,6 +115,7 @@ export const startProxy = async (
       state.target = address
     },
     seen: state.seen,
+    refused: state.refused,
     ...flowOf(state),
     ...faultsOf(state),
     close: () => close(server, state),
@@ -115,6 +127,10 @@ const flowOf = (state: State) => ({
     state.open = false
     for (const pair of state.pairs) end(pair)
   },
+  cutClient: (clientId: string) => {
+    state.cut.add(clientId)
+    for (const pair of state.pairs) if (pair.clientId === clientId) refuse(state, pair)
+  },
   pause: () => {
     state.flowing = false
     for (const { client, broker } of state.pairs) for (const socket of [client, broker]) socket.pause()
@@ -122,6 +138,7 @@ const flowOf = (state: State) => ({
   resume: () => {
     state.open = true
     state.flowing = true
+    state.cut.clear()
     for (const { client, broker } of state.pairs) for (const socket of [client, broker]) socket.resume()
   },
 })
@@ -159,6 +176,11 @@ const end = ({ client, broker }: Pair): void => {
   broker.destroy()
 }
 
+const refuse = (state: State, pair: Pair): void => {
+  state.refused.push(pair.clientId ?? '')
+  end(pair)
+}
+
 const close = async (server: Server, state: State): Promise<void> => {
   for (const pair of state.pairs) end(pair)
   await new Promise((resolve) => server.close(resolve))
@@ -171,7 +193,7 @@ const accept = (state: State, client: Socket): void => {
   }
   const colon = state.target.lastIndexOf(':')
   const broker = connect(Number(state.target.slice(colon + 1)), state.target.slice(0, colon))
-  const pair = { client, broker }
+  const pair: Pair = { client, broker }
   state.pairs.add(pair)
   for (const socket of [client, broker]) {
     socket.setNoDelay(true)
@@ -200,6 +222,8 @@ const relayFrames = (state: State, pair: Pair): void => {
       correlationId: bytes.readInt32BE(8),
       bytes,
     }
+    pair.clientId ??= clientIdOf(request)
+    if (state.cut.has(pair.clientId)) return refuse(state, pair)
     state.seen.push(request.apiKey)
     unanswered.set(request.correlationId, request)
     broker.write(bytes)

@@ -89,6 +89,26 @@ test('a cut ends connections and refuses new ones until it is over', async () =>
   await proxy.close()
 })
 
+test('the cut of one client ends what it has and refuses what it opens; another one never notices', async () => {
+  const connected = async (clientId: string) => {
+    const retry = { retries: 0 }
+    const kafka = new Kafka({ clientId, brokers: [...cluster.addresses], logLevel: logLevel.NOTHING, retry })
+    const admin = kafka.admin()
+    await admin.connect()
+    return admin
+  }
+  const [cut, other] = await Promise.all([connected('cut'), connected('other')])
+  proxyOf().cutClient('cut')
+  await expect(cut.listTopics()).rejects.toThrow()
+  await expect(connected('cut')).rejects.toThrow()
+  await other.listTopics()
+  expect(new Set(proxyOf().refused)).toEqual(new Set(['cut']))
+  expect(proxyOf().refused.length).toBeGreaterThan(1)
+  proxyOf().resume()
+  const again = await connected('cut')
+  await Promise.all([cut, other, again].map((admin) => admin.disconnect()))
+})
+
 test('a pause lets nothing pass, and keeps the connection', async () => {
   const { redis } = await useServices()
   const proxy = await startProxy({ target: new URL(redis).host, protocol: 'raw' })

@@ -35,6 +35,8 @@ export interface HostOptions {
   readonly as?: string
   readonly from?: StartPoint
   readonly to?: StartPoint
+  /** It ran before and knows its plan: Redis away is no reason to wait. */
+  readonly resumes?: boolean
   /** False while the own lease is not fresh; absent without a coordinator. */
   readonly mayFence?: () => boolean
   /** Which records are traced; absent: none. */
@@ -121,8 +123,9 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
     settings.topicPrefix,
   )
   const pipelineOptions = resolveOptions(pipeline, options.env)
-  const redis = await connectRedis(settings, { events: options.events })
-  await requireAccess(redis, settings.clusterId)
+  const { events, resumes = false } = options
+  const redis = await connectRedis(settings, { events, mayBeAway: resumes })
+  if (!resumes) await requireAccess(redis, settings.clusterId)
   const keys = keysOf(settings.clusterId)
   const workers = redisWorkers(redis, keys)
   const writer = { pipeline: name, worker: options.worker, startedAt: Date.now(), writes: writesOf(names) }
@@ -134,8 +137,7 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
   const { topicId: stateTopicId } = await home.topic(names.state)
   const soloEpoch = options.mayFence === undefined ? await epochAbove(redis, keys, name) : undefined
   const bounds = await boundsOf(input, names.input, options)
-  const { worker: id, events } = options
-  const retries = await connectRetries({ settings, names, name, worker: id, redis, events })
+  const retries = await connectRetries({ settings, names, name, worker: options.worker, redis, events })
   const worker = new Worker({
     ...bounds,
     settings,

@@ -40,11 +40,15 @@ const keptFrom = (predecessor: unknown): Kept => {
   return { ...kept, restarts: kept.restarts + 1 }
 }
 
-const main = async (start: ChildStart): Promise<void> => {
-  const settings = await connectedSettings(['input', 'home', 'redis'])
+const takeUp = (start: ChildStart): Kept => {
   const kept = keptFrom(start.kept)
   start.keep(kept)
-  const { worker, restarts } = kept
+  return kept
+}
+
+const main = async (start: ChildStart): Promise<void> => {
+  const settings = await connectedSettings(['input', 'home', 'redis'])
+  const { worker, restarts, plan: last } = takeUp(start)
   const events = new EventBus()
   let membership: Membership | undefined
   const mayFence = () => membership?.mayFence() ?? false
@@ -57,6 +61,7 @@ const main = async (start: ChildStart): Promise<void> => {
       worker,
       env: process.env,
       events,
+      resumes: last !== undefined,
       mayFence,
       sampling: samplingOf(process.env),
     }),
@@ -81,7 +86,7 @@ const main = async (start: ChildStart): Promise<void> => {
     source,
     pipeline: host.name,
     worker,
-    last: await newestPlan(source, host.name, kept.plan),
+    last: await newestPlan(source, host.name, last),
     keep: (plan) => start.keep({ worker, restarts, plan } satisfies Kept),
     apply: (epoch, slots, paused) => host.worker.apply(epoch, slots, paused),
     applied: () => membership?.tell(),

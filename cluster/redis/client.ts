@@ -14,8 +14,11 @@ import { redisRule } from './access.ts'
 export interface RedisStart {
   readonly events?: EventBus
   readonly signal?: AbortSignal
+  /** Not waited for where it is away: the client connects by itself once it is there, and refuses commands until then. */
+  readonly mayBeAway?: boolean
 }
 
+const AWAY_AFTER_MS = 1000
 const RETRY_MS = 300
 const COMMAND_TIMEOUT_MS = 5000
 
@@ -45,10 +48,11 @@ export const connectRedis = async (settings: Settings, start: RedisStart = {}): 
   const deadline = systemClock.now() + settings.startTimeout
   let told = ''
   for (;;) {
-    const left = Math.max(RETRY_MS, Math.ceil(deadline - systemClock.now()))
+    const left = start.mayBeAway ? AWAY_AFTER_MS : Math.max(RETRY_MS, Math.ceil(deadline - systemClock.now()))
     const patience = AbortSignal.any([AbortSignal.timeout(left), ...(start.signal ? [start.signal] : [])])
     const outcome = await tryConnect(place, patience)
     if (outcome instanceof Redis) return outcome
+    if (start.mayBeAway) return connectsLater(place)
     if (BROKEN.test(outcome)) await refuseOtherWay(place)
     if (start.signal?.aborted || systemClock.now() >= deadline) throw unreachable(address, outcome)
     if (outcome !== told) start.events?.emit('waiting', { for: `Redis at ${address}`, detail: outcome })
@@ -64,6 +68,15 @@ interface Place {
   readonly tls: Pick<RedisOptions, 'tls'>
 }
 
+const again = (times: number): number => Math.min(1000, 50 * 2 ** times)
+
+const connectsLater = ({ url, tls }: Place): Redis => {
+  const redis = new Redis(url, { ...always, ...tls, retryStrategy: again })
+  redis.on('error', () => undefined) // Whoever sends a command hears of it.
+  redis.connect().catch(() => undefined)
+  return redis
+}
+
 /** The client, or why waiting may help. */
 const tryConnect = async (place: Place, patience: AbortSignal): Promise<Redis | string> => {
   let connected = false
@@ -71,7 +84,7 @@ const tryConnect = async (place: Place, patience: AbortSignal): Promise<Redis | 
   const redis = new Redis(place.url, {
     ...always,
     ...place.tls,
-    retryStrategy: (times) => (connected ? Math.min(1000, 50 * 2 ** times) : null),
+    retryStrategy: (times) => (connected ? again(times) : null),
   })
   redis.on('error', (error) => {
     fault = error.message

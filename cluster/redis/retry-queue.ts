@@ -91,29 +91,40 @@ const stateOf = (state: string): JobState => {
 
 /** @param redis the worker's own client: commands fail at once while Redis is away */
 export const retryQueue = (redis: Redis, { name, prefix }: QueuePlace, events: EventBus): RetryQueue => {
-  const queue = new Queue<RetryData>(name, { connection: redis, prefix, skipVersionCheck: true })
-  queue.on('error', (error) => tellAway(events, error))
+  const open = () => {
+    const queue = new Queue<RetryData>(name, { connection: redis, prefix, skipVersionCheck: true })
+    return queue.on('error', (error) => tellAway(events, error))
+  }
+  // BullMQ's own calls wait for ever for a client that was never connected.
+  let opened = redis.status === 'ready' ? open() : undefined
+  const queueOf = (): Queue<RetryData> => {
+    if (redis.status !== 'ready') throw new Error('Redis is away')
+    opened ??= open()
+    return opened
+  }
   const put = (jobs: readonly RetryJob[]) =>
     inGroups(jobs, async (group) => {
-      await queue.addBulk(group.map((job) => ({ name: job.data.code, data: job.data, opts: optionsOf(job) })))
+      await queueOf().addBulk(
+        group.map((job) => ({ name: job.data.code, data: job.data, opts: optionsOf(job) })),
+      )
     })
   return {
     put,
     async states(jobs) {
       const found: JobState[] = []
       await inGroups(jobs, async (group) => {
-        const states = group.map(({ partition, offset }) => queue.getJobState(jobId(partition, offset)))
+        const states = group.map(({ partition, offset }) => queueOf().getJobState(jobId(partition, offset)))
         found.push(...(await Promise.all(states)).map(stateOf))
       })
       return found
     },
     async replace(jobs) {
       await inGroups(jobs, async (group) => {
-        await Promise.all(group.map(({ data }) => queue.remove(jobId(data.partition, data.offset))))
+        await Promise.all(group.map(({ data }) => queueOf().remove(jobId(data.partition, data.offset))))
       })
       await put(jobs)
     },
-    close: () => queue.close(),
+    close: async () => opened?.close(),
   }
 }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import type { Redis } from 'ioredis'
 import { afterEach, describe, expect, test } from 'vitest'
 import { EventBus } from '../../../cluster/events.ts'
 import { closeRedis, connectRedis } from '../../../cluster/redis/client.ts'
@@ -7,6 +8,9 @@ import { readSettings } from '../../../cluster/settings.ts'
 import { freePort, type OwnRedis, startRedis } from '../../support/redis.ts'
 
 const settings = (redisUrl: string, startTimeout = 400) => readSettings({}, { redisUrl, startTimeout })
+
+/** Unlike `once` of node:events it outlasts the errors of tries on the way. */
+const readiness = (redis: Redis): Promise<void> => new Promise((resolve) => redis.once('ready', resolve))
 
 let server: OwnRedis | undefined
 afterEach(async () => {
@@ -48,6 +52,18 @@ describe('connecting to Redis', () => {
     closeRedis(redis)
   })
 
+  test('where it may be away nobody waits: commands are refused until it is there', async () => {
+    const port = await freePort()
+    const url = `redis://127.0.0.1:${port}`
+    const redis = await connectRedis(settings(url, 60_000), { mayBeAway: true })
+    await expect(redis.ping()).rejects.toThrow()
+    const ready = readiness(redis)
+    server = await startRedis([], port)
+    await ready
+    expect(await redis.ping()).toBe('PONG')
+    closeRedis(redis)
+  })
+
   test.each(['redis://127.0.0.1', 'redis://:wrong-word@127.0.0.1'])(
     'missing or wrong credentials fail at once, and the error does not show them (%s)',
     async (base) => {
@@ -76,7 +92,7 @@ describe('connecting to Redis', () => {
     const redis = await connectRedis(settings(server.url))
     await server.stop()
     await expect(redis.ping()).rejects.toThrow()
-    const ready = once(redis, 'ready')
+    const ready = readiness(redis)
     server = await startRedis([], port)
     await ready
     expect(await redis.ping()).toBe('PONG')

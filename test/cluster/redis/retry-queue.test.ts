@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { EventBus } from '../../../cluster/events.ts'
 import type { RetryData } from '../../../cluster/protocol/retries.ts'
+import { connectRedis } from '../../../cluster/redis/client.ts'
 import {
   consumeRetries,
   jobId,
@@ -12,6 +14,7 @@ import {
   type RunVerdict,
   retryQueue,
 } from '../../../cluster/redis/retry-queue.ts'
+import { readSettings } from '../../../cluster/settings.ts'
 import { until } from '../../support/cluster.ts'
 import { startOwnRedis, uniqueName, useServices } from '../../support/services.ts'
 
@@ -46,9 +49,15 @@ let queue: RetryQueue
 let place: ReturnType<typeof queuePlace>
 const open: (() => Promise<unknown>)[] = []
 
+/** As a worker's is by the time it is handed on. */
+const connected = async (client: Redis): Promise<Redis> => {
+  await once(client, 'ready')
+  return client
+}
+
 beforeEach(async () => {
   url = (await useServices()).redis
-  redis = new Redis(url)
+  redis = await connected(new Redis(url))
   place = queuePlace(uniqueName('c'), 'p', 'x.')
   queue = retryQueue(redis, place, events)
   open.push(
@@ -180,7 +189,7 @@ describe('the queue of parked records', () => {
   test('a flushed Redis: what is put afterwards runs, without a new consumer', async () => {
     await using own = await startOwnRedis()
     url = own.url
-    const client = new Redis(url)
+    const client = await connected(new Redis(url))
     const flushed = retryQueue(client, place, events)
     const { ran, runs, consumer } = consume(async () => ENDED)
     await flushed.put([job(1)])
@@ -193,6 +202,28 @@ describe('the queue of parked records', () => {
     expect(ran.map(({ offset }) => offset)).toEqual([1, 3])
     await consumer.stop(1000)
     await flushed.close()
+    client.disconnect()
+  })
+
+  test('a Redis that is away from the start refuses at once; what is put when it is there runs', async () => {
+    await using own = await startOwnRedis()
+    url = own.url
+    await own.kill()
+    const settings = readSettings({}, { redisUrl: url })
+    const client = await connectRedis(settings, { mayBeAway: true })
+    const late = retryQueue(client, place, events)
+    const away = performance.now()
+    await expect(late.put([job(1)])).rejects.toThrow('Redis is away')
+    await expect(late.states([data(1)])).rejects.toThrow('Redis is away')
+    expect(performance.now() - away).toBeLessThan(1000)
+    const ready = new Promise((resolve) => client.once('ready', resolve))
+    await own.start()
+    await ready
+    const { runs, consumer } = consume(async () => ENDED)
+    await late.put([job(1)])
+    await runs(1)
+    await consumer.stop(1000)
+    await late.close()
     client.disconnect()
   })
 
@@ -211,7 +242,7 @@ describe('the queue of parked records', () => {
   test('stop waits for what runs, up to its deadline, and never for a Redis that is away', async () => {
     await using own = await startOwnRedis()
     url = own.url
-    const client = new Redis(url, { retryStrategy: () => null })
+    const client = await connected(new Redis(url, { retryStrategy: () => null }))
     client.on('error', () => undefined)
     const lost = retryQueue(client, place, events)
     await lost.put([job(1)])

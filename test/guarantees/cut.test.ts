@@ -1,0 +1,116 @@
+/** Guarantee: a worker that is cut off from Redis, or from Kafka, harms nobody, and takes part again when it is back. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Running, TestCluster, until } from '../support/cluster.ts'
+import { API, clientIdOf, type FaultProxy, startProxy } from '../support/proxy.ts'
+import { startKafkaBehindProxies, useServices } from '../support/services.ts'
+import type { StateLog } from '../support/state-log.ts'
+import { underLoad } from '../support/under-load.ts'
+
+const LEASE = 4000
+
+let kafka: Awaited<ReturnType<typeof startKafkaBehindProxies>>
+let proxy: FaultProxy
+let redisProxy: FaultProxy
+let cluster: TestCluster
+let others: Running
+/** It reaches Redis through a proxy of its own. */
+let cut: Running
+let cutOff: string
+
+beforeAll(async () => {
+  const { redis } = await useServices()
+  kafka = await startKafkaBehindProxies()
+  const [first] = kafka.proxies
+  if (first === undefined) throw new Error('no proxy')
+  proxy = first
+  redisProxy = await startProxy({ target: new URL(redis).host, protocol: 'raw' })
+  cluster = await TestCluster.open({ kafka: kafka.addresses, redis, settings: { lease: LEASE } })
+  ;({ workers: others } = await cluster.start(1))
+  const known = (await cluster.reports()).map(({ worker }) => worker)
+  const env = { ...cluster.env, MILLRACE_REDIS_URL: `redis://${redisProxy.address}` }
+  cut = new Running(['worker', '--processes', '1'], env)
+  await until('both own slots', 60_000, async () => {
+    const reports = await cluster.reports()
+    cutOff = reports.find(({ worker }) => !known.includes(worker))?.worker ?? ''
+    return reports.length === 2 && reports.every(({ owned }) => owned.length === 2)
+  })
+})
+afterAll(async () => {
+  await cut.stop()
+  await cluster[Symbol.asyncDispose]()
+  await redisProxy.close()
+  await kafka.stop()
+})
+
+/** By who claimed them last: partition = slot here. */
+const partitionsOf = (log: StateLog, mine: (worker: string) => boolean): readonly number[] =>
+  [...log.owners()].flatMap(([slot, worker]) => (mine(worker) ? [slot] : []))
+
+const owns = (log: StateLog, worker: string, count: number, deadlineMs: number): Promise<void> =>
+  until(
+    `${worker} owns ${count} slots`,
+    deadlineMs,
+    async () => partitionsOf(log, (owner) => owner === worker).length === count,
+  )
+
+test(
+  'a worker cut off from Redis for longer than its lease: its slots move, it is fenced, and takes part again',
+  {
+    timeout: 240_000,
+  },
+  () =>
+    underLoad(cluster, 'cut-from-redis', async ({ log }) => {
+      const kept = partitionsOf(log, (worker) => worker !== cutOff)
+      const [cutAt, fenced] = [Date.now(), cut.count(/: fenced/)]
+      redisProxy.cut()
+      await cut.says(/waiting for Redis, to renew the lease/, 60_000)
+      // Without Redis it works on; in the middle of a transaction its slots become another's.
+      await log.moves(60_000)
+      const reply = proxy.holdReply(API.produce, (request) => clientIdOf(request) === cutOff)
+      await reply.held
+      await owns(log, cutOff, 0, 5 * (LEASE + 2000))
+      const gone = Date.now()
+      reply.release()
+      await cut.says(new RegExp(`${cutOff} slot \\d+: fenced`), 60_000, fenced + 1)
+      await log.moves(60_000)
+      redisProxy.resume()
+      const healed = Date.now()
+      await owns(log, cutOff, 2, 60_000)
+      await log.moves(60_000)
+      console.info(`cut off from Redis: its slots were another's after ${gone - cutAt} ms, it owned again`)
+      console.info(
+        `  ${(log.claims.at(-1)?.at ?? 0) - healed} ms after it came back; the others' longest silence:`,
+      )
+      console.info(`  ${log.longestSilence(cutAt, healed, kept)} ms`)
+      expect(log.still(cutAt, healed, kept)).toEqual([])
+      expect(cut.count(/ended/)).toBe(0)
+    }),
+)
+
+test(
+  'a worker cut off from Kafka for less than a lease: the others never pause, and it goes on where it stood',
+  {
+    timeout: 240_000,
+  },
+  () =>
+    underLoad(cluster, 'cut-from-kafka', async ({ log }) => {
+      const [mine, kept] = [true, false].map((own) =>
+        partitionsOf(log, (worker) => (worker === cutOff) === own),
+      )
+      const { length } = log.claims
+      const from = Date.now()
+      for (const clientId of [cutOff, `${cutOff}-retries`]) proxy.cutClient(clientId)
+      await until('half a lease has passed', 60_000, async () => Date.now() > from + LEASE / 2)
+      const to = Date.now()
+      proxy.resume()
+      await log.moves(60_000)
+      expect(log.still(from, to, kept)).toEqual([])
+      expect(log.still(from + 500, to, mine), 'the fault was seen').toEqual(mine)
+      expect(new Set(log.claims.slice(length).map(({ worker }) => worker))).toEqual(new Set())
+      console.info(`cut off from Kafka for ${to - from} ms: the others' longest silence`)
+      console.info(
+        `  ${log.longestSilence(from, to, kept)} ms, its own ${log.longestSilence(from, Date.now(), mine)} ms`,
+      )
+      expect([...cut.lines, ...others.lines].filter((line) => /ended/.test(line))).toEqual([])
+    }),
+)

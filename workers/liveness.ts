@@ -24,15 +24,14 @@ export class Liveness {
   readonly #progress: Progress
   readonly #every: number
   #cancel: Cancel
-  /** When a broker last answered. */
-  #seen: number
+  /** Begin of the first look that no broker answered, since one did. */
+  #awaySince: number | undefined
   #stopped = false
 
   constructor(parts: LivenessParts) {
     this.#parts = parts
     this.#progress = new Progress(parts.rules)
     this.#every = Math.min(LOOK_MS, parts.rules.stallTimeout / 6)
-    this.#seen = parts.clock.now()
     this.#cancel = parts.clock.after(this.#every, () => void this.#look())
   }
 
@@ -43,7 +42,7 @@ export class Liveness {
     const isSeen = isKnown || (await this.#answered(askAnybody))
     const now = clock.now()
     if (this.#stopped) return
-    if (isSeen) this.#seen = now
+    this.#awaySince = isSeen ? undefined : (this.#awaySince ?? begun)
     // A process that stood still itself has no say about its slots.
     const stoodStill = now - begun > 4 * this.#every
     this.#progress.look(slots(), now, !isKnown || stoodStill)
@@ -67,9 +66,9 @@ export class Liveness {
     return answered
   }
 
-  /** ms since a broker last answered. */
+  /** For how long no broker has answered, ms; 0 where one did when last asked. */
   kafkaAwayMs(): number {
-    return this.#parts.clock.now() - this.#seen
+    return this.#awaySince === undefined ? 0 : this.#parts.clock.now() - this.#awaySince
   }
 
   /** For how long each slot that does not move has stood still, ms. */

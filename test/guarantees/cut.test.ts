@@ -7,6 +7,8 @@ import type { StateLog } from '../support/state-log.ts'
 import { underLoad } from '../support/under-load.ts'
 
 const LEASE = 4000
+/** A worker asks every sixth of it whether Kafka answers. */
+const STALL = 12_000
 
 let kafka: Awaited<ReturnType<typeof startKafkaBehindProxies>>
 let proxy: FaultProxy
@@ -24,7 +26,11 @@ beforeAll(async () => {
   if (first === undefined) throw new Error('no proxy')
   proxy = first
   redisProxy = await startProxy({ target: new URL(redis).host, protocol: 'raw' })
-  cluster = await TestCluster.open({ kafka: kafka.addresses, redis, settings: { lease: LEASE } })
+  cluster = await TestCluster.open({
+    kafka: kafka.addresses,
+    redis,
+    settings: { lease: LEASE, stallTimeout: STALL },
+  })
   ;({ workers: others } = await cluster.start(1))
   const known = (await cluster.reports()).map(({ worker }) => worker)
   const env = { ...cluster.env, MILLRACE_REDIS_URL: `redis://${redisProxy.address}` }
@@ -52,6 +58,10 @@ const owns = (log: StateLog, worker: string, count: number, deadlineMs: number):
     deadlineMs,
     async () => partitionsOf(log, (owner) => owner === worker).length === count,
   )
+
+const cutFromKafka = (): void => {
+  for (const clientId of [cutOff, `${cutOff}-retries`]) proxy.cutClient(clientId)
+}
 
 test(
   'a worker cut off from Redis for longer than its lease: its slots move, it is fenced, and takes part again',
@@ -98,19 +108,46 @@ test(
         partitionsOf(log, (worker) => (worker === cutOff) === own),
       )
       const { length } = log.claims
-      const from = Date.now()
-      for (const clientId of [cutOff, `${cutOff}-retries`]) proxy.cutClient(clientId)
+      const [from, refused] = [Date.now(), proxy.refused.length]
+      cutFromKafka()
       await until('half a lease has passed', 60_000, async () => Date.now() > from + LEASE / 2)
       const to = Date.now()
       proxy.resume()
       await log.moves(60_000)
       expect(log.still(from, to, kept)).toEqual([])
-      expect(log.still(from + 500, to, mine), 'the fault was seen').toEqual(mine)
-      expect(new Set(log.claims.slice(length).map(({ worker }) => worker))).toEqual(new Set())
+      expect(proxy.refused.slice(refused), 'the fault was seen').toContain(cutOff)
+      expect(log.claims.slice(length).filter(({ worker }) => worker !== cutOff)).toEqual([])
       console.info(`cut off from Kafka for ${to - from} ms: the others' longest silence`)
       console.info(
         `  ${log.longestSilence(from, to, kept)} ms, its own ${log.longestSilence(from, Date.now(), mine)} ms`,
       )
+      expect([...cut.lines, ...others.lines].filter((line) => /ended/.test(line))).toEqual([])
+    }),
+)
+
+test(
+  'a worker that sees Redis and not Kafka for longer than a lease: its slots move, and it takes part again',
+  { timeout: 240_000 },
+  () =>
+    underLoad(cluster, 'cut-from-kafka-for-long', async ({ log }) => {
+      const kept = partitionsOf(log, (worker) => worker !== cutOff)
+      const [from, refused] = [Date.now(), proxy.refused.length]
+      cutFromKafka()
+      await owns(log, cutOff, 0, 5 * (LEASE + STALL / 2))
+      const moved = Date.now()
+      await log.moves(60_000)
+      expect(proxy.refused.slice(refused), 'the fault was seen').toContain(cutOff)
+      expect(moved - from, 'no sooner than a lease').toBeGreaterThan(LEASE)
+      const to = Date.now()
+      proxy.resume()
+      await owns(log, cutOff, 2, 60_000)
+      await log.moves(60_000)
+      console.info(`cut off from Kafka: its slots were another's after ${moved - from} ms, it owned again`)
+      console.info(
+        `  ${(log.claims.at(-1)?.at ?? 0) - to} ms after it came back; the others' longest silence:`,
+      )
+      console.info(`  ${log.longestSilence(from, to, kept)} ms`)
+      expect(log.still(from, to, kept)).toEqual([])
       expect([...cut.lines, ...others.lines].filter((line) => /ended/.test(line))).toEqual([])
     }),
 )

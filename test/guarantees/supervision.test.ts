@@ -9,6 +9,8 @@ import { timeOf, underLoad } from '../support/under-load.ts'
 
 const LEASE = 4000
 const BUDGET = 3
+/** Less than the supervisor stands still for. */
+const STALL = 7000
 const RUNS = /worker process \d+ runs, pid (\d+)/
 
 let cluster: TestCluster
@@ -16,7 +18,7 @@ let coordinator: Running
 let workers: Running
 beforeAll(async () => {
   const { kafka, redis } = await useServices()
-  const settings = { lease: LEASE, restarts: BUDGET }
+  const settings = { lease: LEASE, restarts: BUDGET, stallTimeout: STALL }
   cluster = await TestCluster.open({ kafka, redis, settings })
   ;({ coordinator, workers } = await cluster.start(2))
 })
@@ -89,7 +91,7 @@ test(
 )
 
 test(
-  'a supervisor that stands still for longer than a lease, and goes on: its workers never notice',
+  'a supervisor that stands still for longer than a lease and the stall timeout, and goes on: its workers never notice',
   {
     timeout: 240_000,
   },
@@ -98,7 +100,8 @@ test(
       const [{ length }, ends, frozen] = [log.claims, workers.count(/ended/), Date.now()]
       workers.child.kill('SIGSTOP')
       try {
-        await until('more than a lease has passed', 60_000, async () => Date.now() > frozen + 2 * LEASE)
+        const enough = frozen + Math.max(LEASE, STALL) + 1000
+        await until('that has passed', 60_000, async () => Date.now() > enough)
         await log.moves(60_000)
       } finally {
         workers.child.kill('SIGCONT')

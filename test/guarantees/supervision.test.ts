@@ -1,4 +1,6 @@
 /** Guarantee: whichever process dies or stands still, those beside it go on, and nobody loses a slot that still has its worker. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { kafkaPlanSource } from '../../cluster/kafka/plan-log.ts'
 import { clusterTopic } from '../../cluster/protocol/names.ts'
@@ -7,6 +9,7 @@ import { type Running, TestCluster, until } from '../support/cluster.ts'
 import { useServices } from '../support/services.ts'
 import { timeOf, underLoad } from '../support/under-load.ts'
 
+const run = promisify(execFile)
 const LEASE = 4000
 const BUDGET = 3
 /** Less than the supervisor stands still for. */
@@ -103,6 +106,8 @@ test(
         const enough = frozen + Math.max(LEASE, STALL) + 1000
         await until('that has passed', 60_000, async () => Date.now() > enough)
         await log.moves(60_000)
+        const [state] = (await run('ps', ['-o', 'stat=', '-p', String(workers.child.pid)])).stdout
+        expect(state, 'the fault was seen: it is stopped').toBe('T')
       } finally {
         workers.child.kill('SIGCONT')
       }

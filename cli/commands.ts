@@ -38,6 +38,22 @@ export const entries: readonly Entry[] = [
   entry('audit', 'count the fate of every input record from outside', async () =>
     (await import('./commands/audit.ts')).auditCommand(),
   ),
+  entry('status', 'show who leads, workers and partitions', async () =>
+    (await import('./commands/status.ts')).statusCommand(),
+  ),
+  entry('drain', 'take all slots from a worker, before maintenance', async () =>
+    (await import('./commands/drain.ts')).drainCommand(),
+  ),
+  entry('pause', 'stop reading partitions', async () => (await import('./commands/pause.ts')).pauseCommand()),
+  entry('resume', 'read paused partitions again', async () =>
+    (await import('./commands/pause.ts')).resumeCommand(),
+  ),
+  entry('move', 'move the slot of a partition to a worker, once', async () =>
+    (await import('./commands/move.ts')).moveCommand(),
+  ),
+  entry('pin', 'keep the slot of a partition on a worker', async () =>
+    (await import('./commands/pin.ts')).pinCommand(),
+  ),
   entry('insights', 'show the aggregates', async () =>
     (await import('./commands/insights.ts')).insightsCommand(),
   ),

@@ -1,4 +1,5 @@
 /** Gives an order: writes it where the leader, and every later one, reads it. */
+import { MillraceError } from '../cluster/errors.ts'
 import { ensureClusterTopic } from '../cluster/kafka/admin.ts'
 import { appendOrder } from '../cluster/kafka/orders.ts'
 import { TransactionWriter } from '../cluster/kafka/writer.ts'
@@ -11,8 +12,18 @@ import { connectTopology } from './host.ts'
 /** Nobody reads past an open transaction of one who died: the broker ends it soon. */
 const TRANSACTION_MS = 10_000
 
-/** @throws MillraceError where Kafka does not take it */
 export const giveOrder = async (settings: Settings, pipeline: string, act: Act): Promise<Order> => {
+  const [order] = await giveOrders(settings, pipeline, [act])
+  if (order === undefined) throw new MillraceError('internal', 'no order was given')
+  return order
+}
+
+/** One after another, each in a transaction of its own. @throws MillraceError where Kafka does not take it */
+export const giveOrders = async (
+  settings: Settings,
+  pipeline: string,
+  acts: readonly Act[],
+): Promise<readonly Order[]> => {
   await withAdmins(settings, ({ home }) => ensureClusterTopic(home, settings))
   const { topicPrefix, requestTimeout } = settings
   const topology = await connectTopology(settings, 'home')
@@ -22,7 +33,10 @@ export const giveOrder = async (settings: Settings, pipeline: string, act: Act):
       transactionTimeout: TRANSACTION_MS,
       requestTimeout,
     })
-    return await appendOrder({ topology, topic: clusterTopic(topicPrefix) }, writer, pipeline, act)
+    const where = { topology, topic: clusterTopic(topicPrefix) }
+    const given: Order[] = []
+    for (const act of acts) given.push(await appendOrder(where, writer, pipeline, act))
+    return given
   } finally {
     await topology.connections.close()
   }

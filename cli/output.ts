@@ -1,5 +1,5 @@
 /** Printing: data goes to stdout (text for people, or JSON), what happens on the way to stderr. */
-import { styleText } from 'node:util'
+import { stripVTControlCharacters, styleText } from 'node:util'
 import { Option } from 'commander'
 
 export type Format = 'text' | 'json'
@@ -26,19 +26,21 @@ type Style = Parameters<typeof styleText>[0]
 export const styled = (style: Style, text: string): string =>
   styleText(style, text, { stream: process.stdout })
 
-/** Columns as wide as their widest cell; a column of numbers stands to the right. */
+/** Columns as wide as their widest cell; a column of numbers stands to the right. Cells may be styled. */
 export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const plain = rows.map((row) => row.map(stripVTControlCharacters))
   const widths = head.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+    Math.max(title.length, ...plain.map((row) => row[column]?.length ?? 0)),
   )
   const right = head.map(
-    (_, column) => rows.length > 0 && rows.every((row) => /^[\d.,%-]*$/.test(row[column] ?? '')),
+    (_, column) => rows.length > 0 && plain.every((row) => /^[\d.,%-]*$/.test(row[column] ?? '')),
   )
   const line = (cells: readonly string[]) =>
     cells
-      .map((cell, column) =>
-        right[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
-      )
+      .map((cell, column) => {
+        const space = ' '.repeat((widths[column] ?? 0) - stripVTControlCharacters(cell).length)
+        return right[column] ? space + cell : cell + space
+      })
       .join('  ')
       .trimEnd()
   return [styled('bold', line(head)), ...rows.map(line)].join('\n')

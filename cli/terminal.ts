@@ -6,6 +6,9 @@ export interface Terminal {
   readonly unicode: boolean
 }
 
+/** Clears the screen, cursor to the top. */
+export const CLEAR = '\x1b[2J\x1b[H'
+
 /** Where nobody says how wide it is: a log, a pipe. */
 const COLUMNS = 100
 const LEAST_COLUMNS = 80

@@ -177,7 +177,8 @@ const sink = ({ sink: names }: Pick<AclsOf, 'sink'>): readonly Row[] =>
         ...transactions('home', names.transactionalId, ['Write', 'position and letters in one transaction']),
       ]
 
-const orders = ({ prefix }: AclsOf): readonly Row[] => [
+const orders = ({ names, prefix }: AclsOf): readonly Row[] => [
+  ...topic('input', names.input, ['Describe', 'whether a partition is there']),
   ...topic(
     'home',
     clusterTopic(prefix),

@@ -14,10 +14,9 @@ import { waitingText, windowText } from '../insights-text.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { type Format, note, outputOption, print } from '../output.ts'
 import { pipelineFor } from '../pipeline.ts'
+import { CLEAR } from '../terminal.ts'
 
 const REFRESH = 1000
-/** Clears the screen, cursor to the top. */
-const CLEAR = '\x1b[2J\x1b[H'
 
 interface Options {
   readonly window: string

@@ -30,7 +30,8 @@ const AGAIN_MS = 500
 /** Who may write under the transactional ids is Kafka's to say; a plain producer is none of them. */
 const FORGED = 'was not written in a transaction'
 
-export const kafkaPlanSource = ({ topology, topic, notice }: PlanTopic): PlanSource => {
+/** What a record of the topic says, where it may be believed; a line for each that may not, once. */
+export const believed = ({ topic, notice }: Pick<PlanTopic, 'topic' | 'notice'>) => {
   const told = new Set<number>()
   const skip = ({ offset }: RecordCursor, key: string, why: string): undefined => {
     if (!told.has(offset)) notice(`${topic}@${offset} (${key}) ${why}: skipped`)
@@ -54,7 +55,12 @@ export const kafkaPlanSource = ({ topology, topic, notice }: PlanTopic): PlanSou
     if (order.epoch > newest) return order
     return skip(cursor, key, `has epoch ${order.epoch}, and ${newest} was given before`)
   }
+  return { planAt, orderAt }
+}
 
+export const kafkaPlanSource = (where: PlanTopic): PlanSource => {
+  const { topology, topic, notice } = where
+  const { planAt, orderAt } = believed(where)
   return {
     async latest() {
       const plans = new Map<string, PlanRecord>()
@@ -132,7 +138,7 @@ const startOf = async (topology: Topology, topic: string): Promise<number> =>
   (await topology.offsets(topic, [0])).get(0) ?? 0
 
 /** Also what stands behind a transaction that is still open, once that has ended. */
-const scanAll = async (
+export const scanAll = async (
   topology: Topology,
   topic: string,
   visit: (cursor: RecordCursor, batch: BatchHeader) => void,

@@ -117,7 +117,7 @@ const HEAD = ['partition', 'slot', 'owner', 'state', 'position', 'lag', 'records
 /** What a slot reports as a whole stands in the row of its first partition. */
 const slotLines = (slots: readonly ShownSlot[], now: number): readonly string[] => {
   if (slots.every(({ state }) => state === 'unowned')) return []
-  const reasons = slots.filter(({ reason }) => reason !== '')
+  const reasons = slots.filter(({ reason, state }) => reason !== '' && state !== 'paused')
   return [
     '',
     ...fitted((most) =>

@@ -42,6 +42,14 @@ describe('the HTTP server', () => {
     expect(await get('/api/status?x=1')).toEqual({ code: 200, body: calm })
   })
 
+  test('shows the orders in force with the plan that took them up', async () => {
+    const plan = {
+      ...{ version: 1, pipeline: 'p', epoch: 4, slots: 2, owners: ['a', null], leader: 'c' },
+      orders: { seen: 9, pins: { 0: 'a' }, drains: ['b'], paused: [1] },
+    }
+    expect((await get('/api/status', { plans: [plan] })).body).toMatchObject({ plans: [plan] })
+  })
+
   test.each(['/', '/toString', '/__proto__', '/api'])('has no other page: %s', async (path) => {
     expect(await get(path)).toMatchObject({ code: 404 })
   })

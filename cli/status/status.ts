@@ -3,7 +3,7 @@
  * Times are ISO 8601, as the process that wrote them had it.
  */
 import { type Order, orderText } from '../../cluster/protocol/orders.ts'
-import type { PlanRecord, SlotReport, WorkerReport } from '../../cluster/protocol/plan.ts'
+import type { PartitionReport, PlanRecord, SlotReport, WorkerReport } from '../../cluster/protocol/plan.ts'
 import type { ClusterFacts } from './look.ts'
 
 /** `unowned`: nobody's; `starting`: its worker lives and has not begun; `silent`: its worker does not report; `unknown`: Redis is away. */
@@ -41,6 +41,8 @@ export interface ShownWorker {
   readonly draining: boolean
   /** By order. */
   readonly drained: boolean
+  /** It has not seen Kafka for longer than its lease. */
+  readonly kafkaAway: boolean
   /** It runs without a coordinator. */
   readonly solo: boolean
   /** Of the protocol. */
@@ -128,6 +130,7 @@ const workerOf = (report: WorkerReport, drains: readonly string[]): ShownWorker 
   slots: report.owned.map(({ slot }) => slot).sort((a, b) => a - b),
   draining: report.draining,
   drained: drains.includes(report.worker),
+  kafkaAway: report.kafkaAway === true,
   solo: report.solo === true,
   version: report.version,
 })
@@ -177,10 +180,11 @@ const unreported = (owner: string | null, reports: readonly WorkerReport[] | und
 
 const shownSlot = (report: SlotReport, owner: string, paused: ReadonlySet<number>): ShownSlot => {
   const { slot, state, reason, committedAt } = report
-  const stateOf = (partition: number): ShownState =>
-    state === 'running' && paused.has(partition) ? 'paused' : state
+  // Ordered, or not read yet again.
+  const stateOf = (one: PartitionReport): ShownState =>
+    state === 'running' && (paused.has(one.partition) || one.paused) ? 'paused' : state
   const partitions = report.partitions
-    .map(({ partition, next, lag }) => ({ partition, position: next, lag, state: stateOf(partition) }))
+    .map((one) => ({ partition: one.partition, position: one.next, lag: one.lag, state: stateOf(one) }))
     .sort((a, b) => a.partition - b.partition)
   const all = partitions.length > 0 && partitions.every((one) => one.state === 'paused')
   return {

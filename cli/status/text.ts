@@ -106,7 +106,8 @@ const workerLines = ({ workers, slots }: ShownPipeline): readonly string[] => {
 
 const lagOf = ({ partitions }: ShownSlot): number => partitions.reduce((sum, { lag }) => sum + lag, 0)
 
-const workerState = ({ draining, drained, solo }: ShownWorker): string => {
+const workerState = ({ draining, drained, kafkaAway, solo }: ShownWorker): string => {
+  if (kafkaAway) return styled('red', 'sees no Kafka')
   if (draining) return styled('yellow', 'ends')
   if (drained) return styled('yellow', 'drained by order')
   return solo ? 'alone' : styled('green', 'works')

@@ -88,9 +88,10 @@ const hintFor = (given: string, known: readonly string[]): string => {
 }
 
 /** May own slots, as far as is known. */
-const takesSlots = ({ plan, reports }: Field, worker: string): boolean =>
-  !plan?.orders?.drains.includes(worker) &&
-  reports?.find((report) => report.worker === worker)?.draining !== true
+const takesSlots = ({ plan, reports }: Field, worker: string): boolean => {
+  const report = reports?.find((one) => one.worker === worker)
+  return !plan?.orders?.drains.includes(worker) && !report?.draining && !report?.kafkaAway
+}
 
 /** @throws MillraceError `usage` where no other is left that may own slots */
 export const requireAnother = (field: Field, worker: string): void => {
@@ -106,9 +107,8 @@ export const requireAnother = (field: Field, worker: string): void => {
 export const requireTaker = (field: Field, worker: string): void => {
   if (takesSlots(field, worker)) return
   const drained = field.plan?.orders?.drains.includes(worker)
-  throw new MillraceError(
-    'usage',
-    `worker ${worker} ${drained ? 'is drained by order' : 'is about to end'}: it takes no slots`,
-    { remedy: drained ? `take that back with \`millrace drain ${worker} --undo\`` : 'name another' },
-  )
+  const why = drained ? 'is drained by order' : 'is about to end, or sees no Kafka'
+  throw new MillraceError('usage', `worker ${worker} ${why}: it takes no slots`, {
+    remedy: drained ? `take that back with \`millrace drain ${worker} --undo\`` : 'name another',
+  })
 }

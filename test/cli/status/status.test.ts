@@ -110,6 +110,28 @@ describe('the status of a slot', () => {
   })
 })
 
+test('a partition that its worker does not read again yet is still paused', () => {
+  const owned = [slotReportOf(0, { partitions: [{ ...partition(0), paused: true }, partition(1)] })]
+  const { slots } = pipelineOf(factsOf(planOf(['a']), [reportOf('a', [], { owned })]))
+  expect(slots[0]?.partitions.map(({ state }) => state)).toEqual(['paused', 'running'])
+})
+
+test('a worker that ends, is drained, runs alone or sees no Kafka is told so', () => {
+  const orders = standing({ seen: 1, drains: ['b'] })
+  const live = [
+    reportOf('a', [], { draining: true }),
+    reportOf('b'),
+    reportOf('c', [], { solo: true }),
+    reportOf('d', [], { kafkaAway: true }),
+    reportOf('e'),
+  ]
+  const lines = textOf(factsOf(planOf(['e'], { orders }), live)).split('\n')
+  const states = ['ends', 'drained by order', 'alone', 'sees no Kafka', 'works']
+  expect(lines.slice(6, 11).map((line) => line.split(/ {2,}/).find((cell) => states.includes(cell)))).toEqual(
+    states,
+  )
+})
+
 describe('the status of a pipeline', () => {
   test('holds orders in force, and those that no plan has taken up; a flush is none', () => {
     const orders = standing({ seen: 4, pins: { 1: 'a' }, drains: ['b'], paused: [3] })

@@ -86,6 +86,8 @@ describe('a drain', () => {
     expect(refusal(() => requireAnother(drained, 'a'))).toBe(line)
     const ending = fieldOf({ reports: [...living('a'), reportOf('b', [], { draining: true })] })
     expect(refusal(() => requireAnother(ending, 'a'))).toBe(line)
+    const cutOff = fieldOf({ reports: [...living('a'), reportOf('b', [], { kafkaAway: true })] })
+    expect(refusal(() => requireAnother(cutOff, 'a'))).toBe(line)
     const blind = fieldOf({ reports: undefined, plan: planOf(['a']) })
     expect(refusal(() => requireAnother(blind, 'a'))).toContain('whether another worker lives is not known')
   })

@@ -100,6 +100,7 @@ test('in full flow a worker is drained, slots are moved and pinned: each is wher
     new RegExp(`^drained by plan \\d+: worker ${one} of user-login owns nothing`),
   )
   expect(await slotsOf(cluster, one), 'the command waited for it').toEqual([])
+  await cluster.settled(60_000)
   expect(await slotsOf(cluster, two)).toHaveLength(SLOTS)
   await goesOn(cluster, all, 50)
   expect((await pipelineNow(cluster)).workers?.map(({ worker, drained }) => [worker, drained])).toEqual([

@@ -32,7 +32,7 @@ describe('on a cluster', () => {
   let cluster: TestCluster
   beforeAll(async () => {
     const { kafka, redis } = await useServices()
-    cluster = await TestCluster.open({ kafka, redis, partitions: 4, settings: { slots: 2 } })
+    cluster = await TestCluster.open({ kafka, redis, partitions: 4, settings: { slots: 2, lease: 30_000 } })
   })
   afterAll(() => cluster?.[Symbol.asyncDispose]())
 
@@ -96,6 +96,16 @@ describe('on a cluster', () => {
     const last = await order('drain', worker.worker)
     expect(last).toMatchObject({ code: 2, stdout: '' })
     expect(last.stderr).toMatch(/^millrace: no other worker of user-login may own slots: .*--force\n$/)
+    process.kill(worker.pid, 'SIGSTOP')
+    try {
+      const late = await order('drain', worker.worker, '--force', '--wait', '5s')
+      expect(late, 'it has not let go').toMatchObject({ code: 12, stdout: '' })
+      expect(late.stderr).toMatch(
+        /^millrace: drain (\S+): \1 still has slots 0, 1; the order stands: `millrace status` shows what comes of it\n$/,
+      )
+    } finally {
+      process.kill(worker.pid, 'SIGCONT')
+    }
     expect(await order('drain', worker.worker, '--force')).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^drained by plan \d+: worker \S+ of user-login owns nothing, until /),

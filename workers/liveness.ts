@@ -18,6 +18,8 @@ export interface LivenessParts {
 }
 
 const LOOK_MS = 5000
+/** A broker that is busy answers late: that is no absence. */
+const PATIENCE_MS = 5000
 
 export class Liveness {
   readonly #parts: LivenessParts
@@ -44,7 +46,7 @@ export class Liveness {
     if (this.#stopped) return
     this.#awaySince = isSeen ? undefined : (this.#awaySince ?? begun)
     // A process that stood still itself has no say about its slots.
-    const stoodStill = now - begun > 4 * this.#every
+    const stoodStill = now - begun > 4 * PATIENCE_MS
     this.#progress.look(slots(), now, !isKnown || stoodStill)
     const still = this.#progress.still(now)
     for (const slot of this.#progress.stalled(now)) {
@@ -56,7 +58,7 @@ export class Liveness {
 
   async #answered(ask: () => Promise<void>): Promise<boolean> {
     const patience = new AbortController()
-    const late = pause(this.#every, patience.signal).then(() => false)
+    const late = pause(PATIENCE_MS, patience.signal).then(() => false)
     const answer = ask().then(
       () => true,
       () => false,

@@ -86,7 +86,7 @@ const failure = (slot: number, error: unknown): MillraceError =>
 /** P1. */
 const RESTORES = 8
 const DISCOVER_MS = 10_000
-const ENDS_MS = 2000
+const ENDS_MS = 4000
 const AWAY_MS = 10_000
 const RESTART = { firstMs: 200, maxMs: 5000 }
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Running, TestCluster, until } from '../support/cluster.ts'
 import { API, clientIdOf, type FaultProxy, startProxy } from '../support/proxy.ts'
 import { startKafkaBehindProxies, useServices } from '../support/services.ts'
-import type { StateLog } from '../support/state-log.ts'
+import type { Timeline } from '../support/timeline.ts'
 import { underLoad } from '../support/under-load.ts'
 
 const LEASE = 4000
@@ -49,15 +49,14 @@ afterAll(async () => {
 })
 
 /** By who claimed them last: partition = slot here. */
-const partitionsOf = (log: StateLog, mine: (worker: string) => boolean): readonly number[] =>
-  [...log.owners()].flatMap(([slot, worker]) => (mine(worker) ? [slot] : []))
+const partitionsOf = (timeline: Timeline, mine: (worker: string) => boolean): readonly number[] =>
+  [...timeline.owners()].flatMap(([slot, worker]) => (mine(worker) ? [slot] : []))
 
-const owns = (log: StateLog, worker: string, count: number, deadlineMs: number): Promise<void> =>
-  until(
-    `${worker} owns ${count} slots`,
-    deadlineMs,
-    async () => partitionsOf(log, (owner) => owner === worker).length === count,
-  )
+const owns = (timeline: Timeline, worker: string, count: number, deadlineMs: number): Promise<void> =>
+  until(`${worker} owns ${count} slots`, deadlineMs, async () => {
+    await timeline.read()
+    return partitionsOf(timeline, (owner) => owner === worker).length === count
+  })
 
 const cutFromKafka = (): void => {
   for (const clientId of [cutOff, `${cutOff}-retries`]) proxy.cutClient(clientId)
@@ -69,30 +68,30 @@ test(
     timeout: 240_000,
   },
   () =>
-    underLoad(cluster, 'cut-from-redis', async ({ log }) => {
-      const kept = partitionsOf(log, (worker) => worker !== cutOff)
+    underLoad(cluster, 'cut-from-redis', async ({ timeline }) => {
+      const kept = partitionsOf(timeline, (worker) => worker !== cutOff)
       const [cutAt, fenced] = [Date.now(), cut.count(/: fenced/)]
       redisProxy.cut()
       await cut.says(/waiting for Redis, to renew the lease/, 60_000)
       // Without Redis it works on; in the middle of a transaction its slots become another's.
-      await log.moves(60_000)
+      await timeline.goOn(60_000)
       const reply = proxy.holdReply(API.produce, (request) => clientIdOf(request) === cutOff)
       await reply.held
-      await owns(log, cutOff, 0, 5 * (LEASE + 2000))
+      await owns(timeline, cutOff, 0, 5 * (LEASE + 2000))
       const gone = Date.now()
       reply.release()
       await cut.says(new RegExp(`${cutOff} slot \\d+: fenced`), 60_000, fenced + 1)
-      await log.moves(60_000)
+      await timeline.goOn(60_000)
       redisProxy.resume()
       const healed = Date.now()
-      await owns(log, cutOff, 2, 60_000)
-      await log.moves(60_000)
+      await owns(timeline, cutOff, 2, 60_000)
+      await timeline.goOn(60_000)
       console.info(`cut off from Redis: its slots were another's after ${gone - cutAt} ms, it owned again`)
       console.info(
-        `  ${(log.claims.at(-1)?.at ?? 0) - healed} ms after it came back; the others' longest silence:`,
+        `  ${(timeline.claims.at(-1)?.at ?? 0) - healed} ms after it came back; the others' longest silence:`,
       )
-      console.info(`  ${log.longestSilence(cutAt, healed, kept)} ms`)
-      expect(log.still(cutAt, healed, kept)).toEqual([])
+      console.info(`  ${timeline.longestSilence({ from: cutAt, to: healed }, kept)} ms`)
+      expect(timeline.still({ from: cutAt, to: healed }, kept)).toEqual([])
       expect(cut.count(/ended/)).toBe(0)
     }),
 )
@@ -103,23 +102,23 @@ test(
     timeout: 240_000,
   },
   () =>
-    underLoad(cluster, 'cut-from-kafka', async ({ log }) => {
+    underLoad(cluster, 'cut-from-kafka', async ({ timeline }) => {
       const [mine, kept] = [true, false].map((own) =>
-        partitionsOf(log, (worker) => (worker === cutOff) === own),
+        partitionsOf(timeline, (worker) => (worker === cutOff) === own),
       )
-      const { length } = log.claims
+      const { length } = timeline.claims
       const [from, refused] = [Date.now(), proxy.refused.length]
       cutFromKafka()
       await until('half a lease has passed', 60_000, async () => Date.now() > from + LEASE / 2)
       const to = Date.now()
       proxy.resume()
-      await log.moves(60_000)
-      expect(log.still(from, to, kept)).toEqual([])
+      await timeline.goOn(60_000)
+      expect(timeline.still({ from, to }, kept)).toEqual([])
       expect(proxy.refused.slice(refused), 'the fault was seen').toContain(cutOff)
-      expect(log.claims.slice(length).filter(({ worker }) => worker !== cutOff)).toEqual([])
+      expect(timeline.claims.slice(length).filter(({ worker }) => worker !== cutOff)).toEqual([])
       console.info(`cut off from Kafka for ${to - from} ms: the others' longest silence`)
       console.info(
-        `  ${log.longestSilence(from, to, kept)} ms, its own ${log.longestSilence(from, Date.now(), mine)} ms`,
+        `  ${timeline.longestSilence({ from, to }, kept)} ms, its own ${timeline.longestSilence({ from, to: Date.now() }, mine)} ms`,
       )
       expect([...cut.lines, ...others.lines].filter((line) => /ended/.test(line))).toEqual([])
     }),
@@ -129,25 +128,25 @@ test(
   'a worker that sees Redis and not Kafka for longer than a lease: its slots move, and it takes part again',
   { timeout: 240_000 },
   () =>
-    underLoad(cluster, 'cut-from-kafka-for-long', async ({ log }) => {
-      const kept = partitionsOf(log, (worker) => worker !== cutOff)
+    underLoad(cluster, 'cut-from-kafka-for-long', async ({ timeline }) => {
+      const kept = partitionsOf(timeline, (worker) => worker !== cutOff)
       const [from, refused] = [Date.now(), proxy.refused.length]
       cutFromKafka()
-      await owns(log, cutOff, 0, 5 * (LEASE + STALL / 2))
+      await owns(timeline, cutOff, 0, 5 * (LEASE + STALL / 2))
       const moved = Date.now()
-      await log.moves(60_000)
+      await timeline.goOn(60_000)
       expect(proxy.refused.slice(refused), 'the fault was seen').toContain(cutOff)
       expect(moved - from, 'no sooner than a lease').toBeGreaterThan(LEASE)
       const to = Date.now()
       proxy.resume()
-      await owns(log, cutOff, 2, 60_000)
-      await log.moves(60_000)
+      await owns(timeline, cutOff, 2, 60_000)
+      await timeline.goOn(60_000)
       console.info(`cut off from Kafka: its slots were another's after ${moved - from} ms, it owned again`)
       console.info(
-        `  ${(log.claims.at(-1)?.at ?? 0) - to} ms after it came back; the others' longest silence:`,
+        `  ${(timeline.claims.at(-1)?.at ?? 0) - to} ms after it came back; the others' longest silence:`,
       )
-      console.info(`  ${log.longestSilence(from, to, kept)} ms`)
-      expect(log.still(from, to, kept)).toEqual([])
+      console.info(`  ${timeline.longestSilence({ from, to }, kept)} ms`)
+      expect(timeline.still({ from, to }, kept)).toEqual([])
       expect([...cut.lines, ...others.lines].filter((line) => /ended/.test(line))).toEqual([])
     }),
 )

@@ -41,21 +41,21 @@ test('kill -9 of the leader: a standby leads within lease + 2 s; meanwhile every
   await using cluster = await openCluster()
   const { coordinator } = await cluster.start(2)
   const standby = await standingBy(cluster)
-  await underLoad(cluster, 'leader-killed', async ({ log }) => {
-    const { length } = log.claims
+  await underLoad(cluster, 'leader-killed', async ({ timeline }) => {
+    const { length } = timeline.claims
     const plan = (await statusOf(coordinator)).plans[0]
     const killed = Date.now()
     expect(await coordinator.stop('SIGKILL')).toBe('SIGKILL')
     await standby.says(LEADS, DEADLINE)
     const led = timeOf(standby, LEADS)
-    await log.moves(60_000)
-    const silence = log.longestSilence(killed, led)
+    await timeline.goOn(60_000)
+    const silence = timeline.longestSilence({ from: killed, to: led })
     console.info(`leader killed: another leads after ${led - killed} ms (stated: ${TAKES_OVER_MS});`)
     console.info(`  longest that a partition stood still meanwhile: ${silence} ms`)
-    expect(log.still(killed, led)).toEqual([])
+    expect(timeline.still({ from: killed, to: led })).toEqual([])
     // It goes on with the plan there is: nobody claims anything.
     expect((await statusOf(standby)).plans[0]).toEqual(plan)
-    expect(log.claims.slice(length)).toEqual([])
+    expect(timeline.claims.slice(length)).toEqual([])
   })
 })
 
@@ -70,7 +70,7 @@ test('two leaders at once: the one that is thawed in the middle of writing a pla
   await leaver.says(/plan \d+: owns 2 slots/, 60_000)
   const standby = await standingBy(cluster)
   const transactionalId = coordinatorTransactionalId(cluster.settings.topicPrefix)
-  await underLoad(cluster, 'two-leaders', async ({ log }) => {
+  await underLoad(cluster, 'two-leaders', async ({ timeline }) => {
     // Its plan for the slots of a worker that leaves has begun: a transaction is open, and it does not know yet.
     const reply = proxy.holdReply(API.addPartitionsToTxn, ({ bytes }) => bytes.includes(transactionalId))
     const left = leaver.stop()
@@ -81,7 +81,7 @@ test('two leaders at once: the one that is thawed in the middle of writing a pla
       await standby.says(LEADS, DEADLINE)
       await standby.says(/: plan \d+, 4 slots on 1 workers/, DEADLINE)
       expect(await left).toBe(0)
-      await log.moves(60_000)
+      await timeline.goOn(60_000)
     } finally {
       coordinator.child.kill('SIGCONT')
     }

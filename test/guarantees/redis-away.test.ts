@@ -39,22 +39,22 @@ test(`Redis away for ${AWAY_MS / 1000} s, then back with nothing: records flow, 
   await using server = await startOwnRedis({ appendonly: 'no' })
   const { cluster, coordinator, workers } = await startedOn(server.url)
   await using all = cluster
-  await underLoad(all, 'redis-away', async ({ log }) => {
+  await underLoad(all, 'redis-away', async ({ timeline }) => {
     const [stays, goes] = workers
     const lost = await slotsOf(cluster, goes)
     expect(lost).toHaveLength(2)
-    const [{ length }, away] = [log.claims, Date.now()]
+    const [{ length }, away] = [timeline.claims, Date.now()]
     await server.kill()
     await coordinator.says(NO_LEADER, 60_000)
     for (const one of workers) await one.says(/waiting for Redis, to renew the lease/, 60_000)
     await passed(away, AWAY_MS)
     const over = Date.now()
-    await log.moves(60_000)
+    await timeline.goOn(60_000)
     console.info(`Redis away for ${over - away} ms: longest that a partition stood still`)
-    console.info(`  ${log.longestSilence(away, over)} ms`)
+    console.info(`  ${timeline.longestSilence({ from: away, to: over })} ms`)
     for (let from = away; from + LEASE <= over; from += LEASE)
-      expect(log.still(from, from + LEASE)).toEqual([])
-    expect(log.claims.slice(length), 'no slot moved, no shard began anew').toEqual([])
+      expect(timeline.still({ from, to: from + LEASE })).toEqual([])
+    expect(timeline.claims.slice(length), 'no slot moved, no shard began anew').toEqual([])
     expect(
       [coordinator, ...workers].flatMap(({ lines }) => lines.filter((line) => /ended/.test(line))),
     ).toEqual([])
@@ -66,15 +66,18 @@ test(`Redis away for ${AWAY_MS / 1000} s, then back with nothing: records flow, 
     const back = Date.now()
     await server.start()
     await coordinator.says(LEADS, 60_000, 2)
-    await until('its slots are claimed', 60_000, async () => log.claims.length >= length + lost.length)
-    const claims = log.claims.slice(length)
+    await until('its slots are claimed', 60_000, async () => {
+      await timeline.read()
+      return timeline.claims.length >= length + lost.length
+    })
+    const claims = timeline.claims.slice(length)
     expect(claims.map(({ slot }) => slot).sort()).toEqual(lost)
     const first = Math.min(...claims.map(({ at }) => at))
     console.info(
       `Redis back with nothing: slots of the dead worker moved after ${first - back} ms (lease: ${LEASE})`,
     )
     expect(first - back).toBeGreaterThanOrEqual(LEASE)
-    await log.moves(60_000)
+    await timeline.goOn(60_000)
     expect(stays.count(/ended/)).toBe(0)
   })
 })
@@ -85,17 +88,17 @@ test('Redis away, a worker killed meanwhile: it resumes its own slots without Re
   await using server = await startOwnRedis()
   const { cluster, coordinator, workers } = await startedOn(server.url)
   await using all = cluster
-  await underLoad(all, 'redis-away-and-killed', async ({ log }) => {
+  await underLoad(all, 'redis-away-and-killed', async ({ timeline }) => {
     const [one] = workers
     const own = await slotsOf(cluster, one)
-    const [{ length }, away] = [log.claims, Date.now()]
+    const [{ length }, away] = [timeline.claims, Date.now()]
     await server.kill()
     await coordinator.says(NO_LEADER, 60_000)
     const killed = Date.now()
     process.kill(pidOf(one), 'SIGKILL')
     await one.says(/ended \(SIGKILL\)/, 60_000)
-    await log.moves(30_000)
-    const again = log.claims.slice(length)
+    await timeline.goOn(30_000)
+    const again = timeline.claims.slice(length)
     expect(again.map(({ slot }) => slot).sort()).toEqual(own)
     console.info(
       `killed while Redis was away: runs again after ${Math.max(...again.map(({ at }) => at)) - killed} ms`,
@@ -105,7 +108,7 @@ test('Redis away, a worker killed meanwhile: it resumes its own slots without Re
     await coordinator.says(LEADS, 60_000, 2)
     const led = Date.now()
     await passed(led, LEASE)
-    await log.moves(60_000)
-    expect(log.claims.slice(length + own.length)).toEqual([])
+    await timeline.goOn(60_000)
+    expect(timeline.claims.slice(length + own.length)).toEqual([])
   })
 })

@@ -11,7 +11,7 @@ import { ownedBy } from '../support/fleet.ts'
 import { seeded } from '../support/seed.ts'
 import { useServices } from '../support/services.ts'
 import { CHANGES, Storm, shuffled } from '../support/storm.ts'
-import { longestSilence, Timeline } from '../support/timeline.ts'
+import { Timeline } from '../support/timeline.ts'
 
 const DEADLINE_MS = 120_000
 /** Five times as long as it is unless set. */
@@ -39,11 +39,11 @@ test('1 worker process, then 8, then 2 on 16 partitions under load: every positi
     await change()
     await ownedBy(cluster, workers, DEADLINE_MS)
     const settled = Date.now()
-    await timeline.goOn(partitions, DEADLINE_MS)
+    await timeline.goOn(DEADLINE_MS, partitions)
     const span = { from, to: Date.now() }
     await timeline.read()
     console.info(
-      `worker processes ${workers}: settled after ${settled - from} ms, ${timeline.claimedIn(span).size} slots moved, longest silence of a partition ${longestSilence(timeline, partitions, span)} ms`,
+      `worker processes ${workers}: settled after ${settled - from} ms, ${timeline.claimedIn(span).size} slots moved, longest silence of a partition ${timeline.longestSilence(span, partitions)} ms`,
     )
   }
   await phase(1, async () => undefined)
@@ -87,9 +87,9 @@ test('a storm of joins, leaves, kills and crashes, one every second or two: work
   // Where the machine is fast enough to have done all of it before the storm is over.
   const enough = new AbortController()
   const producing = cluster.produce(Number.POSITIVE_INFINITY, { rate: 200, seed: seed + 1 }, enough.signal)
-  await timeline.goOn(partitions, DEADLINE_MS)
+  await timeline.goOn(DEADLINE_MS, partitions)
   const calm = { from: Date.now(), to: 0 }
-  await timeline.goOn(partitions, DEADLINE_MS, 20)
+  await timeline.goOn(DEADLINE_MS, partitions, 20)
   calm.to = Date.now()
   const span = { from: calm.to, to: 0 }
   const changes = shuffled(
@@ -120,7 +120,7 @@ test('a storm of joins, leaves, kills and crashes, one every second or two: work
   const ratio = timeline.rate(partitions, span) / timeline.rate(partitions, calm)
   const claims = timeline.claims.filter(({ at }) => at > span.from && at <= span.to).length
   console.info(
-    `storm: ${CHANGES.length * ROUNDS} changes in ${span.to - span.from} ms, ${claims} claims; longest time without any commit ${timeline.silence(partitions, span)} ms, of one partition ${longestSilence(timeline, partitions, span)} ms; throughput ${ratio.toFixed(2)} of calm`,
+    `storm: ${CHANGES.length * ROUNDS} changes in ${span.to - span.from} ms, ${claims} claims; longest time without any commit ${timeline.silence(partitions, span)} ms, of one partition ${timeline.longestSilence(span, partitions)} ms; throughput ${ratio.toFixed(2)} of calm`,
   )
   expect(claims, 'the storm was felt').toBeGreaterThan(CHANGES.length * ROUNDS)
   expect(await cluster.audit()).toMatchObject({ ...clean, produced })
@@ -158,7 +158,7 @@ test('a partition that the input gains is found and owned, and its records are p
     `a new partition: its first records are committed after ${(found?.at ?? 0) - from} ms (stated ${FOUND_MS})`,
   )
   console.info(
-    `longest silence of the others meanwhile: ${longestSilence(timeline, before, { from, to: Date.now() })} ms`,
+    `longest silence of the others meanwhile: ${timeline.longestSilence({ from, to: Date.now() }, before)} ms`,
   )
   enough.abort()
   const produced = first + (await producing)

@@ -8,7 +8,7 @@ import { clean, TestCluster, until } from '../support/cluster.ts'
 import { killBoth, ownedBy, reportOf } from '../support/fleet.ts'
 import { seeded } from '../support/seed.ts'
 import { useServices } from '../support/services.ts'
-import { longestSilence, Timeline } from '../support/timeline.ts'
+import { Timeline } from '../support/timeline.ts'
 
 const PARTITIONS = [0, 1, 2, 3]
 const DEADLINE_MS = 120_000
@@ -37,7 +37,7 @@ test('two pipelines under one coordinator: the slots of a killed worker move, th
   const flowing = [one, other].map((cluster, index) =>
     cluster.produce(Number.POSITIVE_INFINITY, { rate: 1000, seed: seed + index }, enough.signal),
   )
-  await Promise.all([ofOne, ofOther].map((timeline) => timeline.goOn(PARTITIONS, DEADLINE_MS)))
+  await Promise.all([ofOne, ofOther].map((timeline) => timeline.goOn(DEADLINE_MS, PARTITIONS)))
   const report = await reportOf(one, victim)
   const lost = report.owned.map(({ slot }) => slot)
   const from = Date.now()
@@ -46,13 +46,13 @@ test('two pipelines under one coordinator: the slots of a killed worker move, th
     await ofOne.read()
     return lost.every((slot) => ofOne.claimedIn({ from, to: Number.POSITIVE_INFINITY }).has(slot))
   })
-  await ofOne.goOn(PARTITIONS, DEADLINE_MS)
-  await ofOther.goOn(PARTITIONS, DEADLINE_MS)
+  await ofOne.goOn(DEADLINE_MS, PARTITIONS)
+  await ofOther.goOn(DEADLINE_MS, PARTITIONS)
   const span = { from, to: Date.now() }
   enough.abort()
   const [producedOne, producedOther] = await Promise.all(flowing)
   console.info(
-    `shared: ${lost.length} slots of one pipeline moved; longest silence of the other's partitions ${longestSilence(ofOther, PARTITIONS, span)} ms`,
+    `shared: ${lost.length} slots of one pipeline moved; longest silence of the other's partitions ${ofOther.longestSilence(span, PARTITIONS)} ms`,
   )
   expect(lost.length, 'the killed worker owned slots').toBeGreaterThan(0)
   expect(ofOne.plans.some(({ at }) => at > from)).toBe(true)

@@ -61,17 +61,17 @@ test(
     timeout: 240_000,
   },
   () =>
-    underLoad(cluster, 'nobody-leads', async ({ log, random }) => {
+    underLoad(cluster, 'nobody-leads', async ({ timeline, random }) => {
       const victim = await oneOf(random)
       const own = victim.owned.map(({ slot }) => slot).sort()
-      const others = log.partitions.filter((partition) => !own.includes(partition))
-      const [{ length }, began, before] = [log.claims, Date.now(), await plan()]
+      const others = timeline.partitions.filter((partition) => !own.includes(partition))
+      const [{ length }, began, before] = [timeline.claims, Date.now(), await plan()]
       expect(await coordinator.stop('SIGKILL')).toBe('SIGKILL')
       const killed = Date.now()
       process.kill(victim.pid, 'SIGKILL')
       await workers.says(/ended \(SIGKILL\)/, 60_000)
-      await log.moves(60_000, own)
-      const again = log.claims.slice(length)
+      await timeline.goOn(60_000, own)
+      const again = timeline.claims.slice(length)
       expect(again.map(({ slot }) => slot).sort()).toEqual(own)
       for (const claim of again) expect(claim).toMatchObject({ worker: victim.worker, epoch: before?.epoch })
       const back = Math.max(...again.map(({ at }) => at))
@@ -79,16 +79,16 @@ test(
       coordinator = cluster.run('coordinator')
       await coordinator.says(/ leads, term /, 60_000)
       const led = timeOf(coordinator, / leads, term /)
-      await log.moves(60_000)
+      await timeline.goOn(60_000)
       console.info(
         `nobody led for ${led - began} ms; slots of the killed worker ran again after ${back - killed} ms;`,
       )
       console.info(
-        `  longest that a partition of the other stood still: ${log.longestSilence(began, led, others)} ms`,
+        `  longest that a partition of the other stood still: ${timeline.longestSilence({ from: began, to: led }, others)} ms`,
       )
-      expect(log.still(began, led)).toEqual([])
-      expect(log.still(killed, back, others)).toEqual([])
-      expect(log.claims.slice(length + own.length)).toEqual([])
+      expect(timeline.still({ from: began, to: led })).toEqual([])
+      expect(timeline.still({ from: killed, to: back }, others)).toEqual([])
+      expect(timeline.claims.slice(length + own.length)).toEqual([])
       expect(await plan()).toEqual(before)
     }),
 )
@@ -99,25 +99,27 @@ test(
     timeout: 240_000,
   },
   () =>
-    underLoad(cluster, 'supervisor-frozen', async ({ log }) => {
-      const [{ length }, ends, frozen] = [log.claims, workers.count(/ended/), Date.now()]
+    underLoad(cluster, 'supervisor-frozen', async ({ timeline }) => {
+      const [{ length }, ends, frozen] = [timeline.claims, workers.count(/ended/), Date.now()]
       workers.child.kill('SIGSTOP')
       try {
         const enough = frozen + Math.max(LEASE, STALL) + 1000
         await until('that has passed', 60_000, async () => Date.now() > enough)
-        await log.moves(60_000)
+        await timeline.goOn(60_000)
         const [state] = (await run('ps', ['-o', 'stat=', '-p', String(workers.child.pid)])).stdout
         expect(state, 'the fault was seen: it is stopped').toBe('T')
       } finally {
         workers.child.kill('SIGCONT')
       }
       const thawed = Date.now()
-      expect(log.still(frozen, thawed)).toEqual([])
-      await log.moves(60_000)
-      expect(log.claims.slice(length)).toEqual([])
+      expect(timeline.still({ from: frozen, to: thawed })).toEqual([])
+      await timeline.goOn(60_000)
+      expect(timeline.claims.slice(length)).toEqual([])
       expect(workers.count(/ended/)).toBe(ends)
       console.info(`supervisor frozen for ${thawed - frozen} ms:`)
-      console.info(`  longest that a partition stood still: ${log.longestSilence(frozen, thawed)} ms`)
+      console.info(
+        `  longest that a partition stood still: ${timeline.longestSilence({ from: frozen, to: thawed })} ms`,
+      )
     }),
 )
 
@@ -127,7 +129,7 @@ test(
     timeout: 240_000,
   },
   () =>
-    underLoad(cluster, 'supervisor-killed', async ({ log }) => {
+    underLoad(cluster, 'supervisor-killed', async ({ timeline }) => {
       const pids = (await cluster.reports()).map(({ pid }) => pid)
       expect(pids).toHaveLength(2)
       const killed = Date.now()
@@ -136,10 +138,10 @@ test(
       const gone = Date.now()
       expect(await workers.exited).toBe('SIGKILL')
       console.info(`supervisor killed: its workers had ended after ${gone - killed} ms`)
-      const { length } = log.claims
+      const { length } = timeline.claims
       workers = cluster.run('worker', '--processes', '2')
-      await log.moves(60_000)
-      const names = new Set(log.claims.slice(length).map(({ worker }) => worker))
+      await timeline.goOn(60_000)
+      const names = new Set(timeline.claims.slice(length).map(({ worker }) => worker))
       expect(names.size, 'workers of another name, as their predecessors left').toBeGreaterThan(0)
     }),
 )
@@ -150,7 +152,7 @@ test(
     timeout: 240_000,
   },
   () =>
-    underLoad(cluster, 'restart-budget', async ({ log }) => {
+    underLoad(cluster, 'restart-budget', async ({ timeline }) => {
       for (let kill = 1; kill <= BUDGET + 1; kill++) {
         await until('a worker runs', 60_000, async () => pidsOf(workers).length >= 1 + kill)
         process.kill(pidsOf(workers).at(-1) ?? 0, 'SIGKILL')
@@ -168,6 +170,6 @@ test(
         'no stack trace',
       ).toEqual([])
       workers = cluster.run('worker', '--processes', '2')
-      await log.moves(60_000)
+      await timeline.goOn(60_000)
     }),
 )

@@ -35,22 +35,35 @@ export class Timeline implements AsyncDisposable {
   readonly claims: Claimed[] = []
   readonly plans: Planned[] = []
   readonly slots: number
+  /** Of the input, when it was opened. */
+  readonly partitions: readonly number[]
   readonly #moved = new Map<number, Moved[]>()
   readonly #read = new Map<string, number>()
   readonly #cluster: TestCluster
   readonly #home: Topology
   #reading: Promise<void> = Promise.resolve()
 
-  private constructor(cluster: TestCluster, home: Topology, slots: number) {
+  private constructor(
+    cluster: TestCluster,
+    home: Topology,
+    count: { readonly [of in 'slots' | 'partitions']: number },
+  ) {
     this.#cluster = cluster
     this.#home = home
-    this.slots = slots
+    this.slots = count.slots
+    this.partitions = Array.from({ length: count.partitions }, (_, partition) => partition)
   }
 
   static async open(cluster: TestCluster): Promise<Timeline> {
     const home = await connectTopology(cluster.settings, 'home')
-    const { partitions } = await home.topic(cluster.names.state)
-    return new Timeline(cluster, home, partitions.length)
+    const [state, input] = await Promise.all([
+      home.topic(cluster.names.state),
+      cluster.input.topic(cluster.names.input),
+    ])
+    return new Timeline(cluster, home, {
+      slots: state.partitions.length,
+      partitions: input.partitions.length,
+    })
   }
 
   /** Of one partition, in order. */
@@ -77,7 +90,7 @@ export class Timeline implements AsyncDisposable {
   }
 
   /** That commit of each of the partitions, counted from now on, is seen. */
-  async goOn(partitions: readonly number[], deadlineMs: number, commits = 1): Promise<void> {
+  async goOn(deadlineMs: number, partitions = this.partitions, commits = 1): Promise<void> {
     await this.read()
     const since = new Map(partitions.map((partition) => [partition, this.moved(partition).length]))
     await until(`${commits} more commits of every partition`, deadlineMs, async () => {
@@ -96,6 +109,21 @@ export class Timeline implements AsyncDisposable {
     const after = times.find((at) => at > to) ?? to
     const all = [before, ...within, after]
     return Math.max(...all.slice(1).map((at, index) => at - (all[index] ?? at)))
+  }
+
+  /** The longest silence of any single one of them, in ms. */
+  longestSilence(span: Span, partitions = this.partitions): number {
+    return Math.max(0, ...partitions.map((partition) => this.silence([partition], span)))
+  }
+
+  /** Those of them that did not move within the span. */
+  still({ from, to }: Span, partitions = this.partitions): readonly number[] {
+    return partitions.filter((partition) => !this.moved(partition).some(({ at }) => at > from && at < to))
+  }
+
+  /** Who claimed each slot last, by slot. */
+  owners(): ReadonlyMap<number, string> {
+    return new Map(this.claims.map(({ slot, worker }) => [slot, worker]))
   }
 
   /** Records per second of all the partitions. */
@@ -156,10 +184,6 @@ export class Timeline implements AsyncDisposable {
     await this.#home.connections.close()
   }
 }
-
-/** The longest silence of any single one of them, in ms. */
-export const longestSilence = (timeline: Timeline, partitions: readonly number[], span: Span): number =>
-  Math.max(0, ...partitions.map((partition) => timeline.silence([partition], span)))
 
 const textOf = (cursor: RecordCursor, start: number, end: number): string =>
   start < 0 ? '' : cursor.bytes.toString('utf8', start, end)

@@ -2,10 +2,10 @@
 import { expect } from 'vitest'
 import { clean, type Running, type TestCluster } from './cluster.ts'
 import { seeded } from './seed.ts'
-import { StateLog } from './state-log.ts'
+import { Timeline } from './timeline.ts'
 
 export interface Load {
-  readonly log: StateLog
+  readonly timeline: Timeline
   readonly random: () => number
 }
 
@@ -20,12 +20,12 @@ export const underLoad = async (
   fault: (load: Load) => Promise<void>,
 ): Promise<void> => {
   const { seed, random } = seeded(name)
-  await using log = await StateLog.follow(cluster)
+  await using timeline = await Timeline.open(cluster)
   const enough = new AbortController()
   const flowing = cluster.produce(Number.POSITIVE_INFINITY, { rate: RATE, seed }, enough.signal)
   try {
-    await log.moves(DEADLINE_MS)
-    await fault({ log, random })
+    await timeline.goOn(DEADLINE_MS)
+    await fault({ timeline, random })
   } finally {
     enough.abort()
     await flowing

@@ -10,8 +10,9 @@ import { EventBus } from '../cluster/events.ts'
 import { pause } from '../cluster/kafka/failures.ts'
 import { kafkaPlanSource } from '../cluster/kafka/plan-log.ts'
 import { clusterTopic } from '../cluster/protocol/names.ts'
+import { PROTOCOL } from '../cluster/protocol/negotiation.ts'
 import type { Order } from '../cluster/protocol/orders.ts'
-import { type PlanRecord, PROTOCOL_VERSION, type WorkerReport } from '../cluster/protocol/plan.ts'
+import { isUnread, type PlanRecord, type WorkerReport } from '../cluster/protocol/plan.ts'
 import type { PlanSource } from '../cluster/protocol/plan-log.ts'
 import type { Settings } from '../cluster/settings.ts'
 import { loadPipeline } from '../pipelines/api/load.ts'
@@ -69,10 +70,9 @@ const main = async (start: ChildStart): Promise<void> => {
   let draining = false
   let follower: PlanFollower | undefined
   const report = (): WorkerReport => ({
-    ...facts(host, settings),
+    ...facts(host, settings, follower),
     ...host.writer,
     draining,
-    appliedEpoch: follower?.appliedEpoch() ?? 0,
   })
   // Before it joins: what keeps the port from being opened must not cost anybody a slot.
   const appliedEpoch = () => follower?.appliedEpoch() || undefined
@@ -81,11 +81,14 @@ const main = async (start: ChildStart): Promise<void> => {
   membership = await register(host, { events, leaseMs: settings.lease, report })
   const end = (error: unknown) => endWith(start, error)
   host.worker.failed.catch(end)
-  const source = planSourceOf(host, settings, events)
+  const notice = (detail: string) => events.emit('skipped', { detail })
+  const source = planSourceOf(host, settings, notice)
   follower = followPlan({
     source,
     pipeline: host.name,
     worker,
+    slots: host.slots,
+    notice,
     last: await newestPlan(source, host.name, last),
     keep: (plan) => start.keep({ worker, restarts, plan } satisfies Kept),
     apply: (epoch, slots, paused) => host.worker.apply(epoch, slots, paused),
@@ -117,12 +120,11 @@ const obey = ({ worker }: Host, order: Order): void => {
   if (order.act.kind === 'flush') worker.flush(order)
 }
 
-const planSourceOf = ({ home }: Host, { topicPrefix }: Settings, events: EventBus): PlanSource =>
-  kafkaPlanSource({
-    topology: home,
-    topic: clusterTopic(topicPrefix),
-    notice: (detail) => events.emit('skipped', { detail }),
-  })
+const planSourceOf = (
+  { home }: Host,
+  { topicPrefix }: Settings,
+  notice: (line: string) => void,
+): PlanSource => kafkaPlanSource({ topology: home, topic: clusterTopic(topicPrefix), notice })
 
 /** Where nobody leads the plan log, the slots' own topics may well be led. */
 const PATIENCE_MS = 3000
@@ -136,11 +138,14 @@ const newestPlan = async (
   if (kept === undefined) return undefined
   const asked = source.latest().catch(() => undefined)
   const written = (await Promise.race([asked, pause(PATIENCE_MS).then(() => undefined)]))?.get(pipeline)
-  return written !== undefined && written.epoch > kept.epoch ? written : kept
+  if (written === undefined || written.epoch <= kept.epoch) return kept
+  return isUnread(written) ? undefined : written
 }
 
-const facts = (host: Host, settings: Settings) => ({
-  version: PROTOCOL_VERSION,
+const facts = (host: Host, settings: Settings, follower: PlanFollower | undefined) => ({
+  version: follower?.version() ?? PROTOCOL.oldest,
+  speaks: PROTOCOL.newest,
+  appliedEpoch: follower?.appliedEpoch() ?? 0,
   slots: host.slots,
   host: hostname(),
   pid: process.pid,

@@ -9,14 +9,10 @@
  * give a slot to two. (Were a lease judged wrongly: fencing makes the effects of two right, see protocol P2.)
  *
  * A fenced shard owns again only by a newer plan: where its owner reports it fenced under this one, the same owners are
- * written again under the next epoch.
+ * written again under the next epoch. So they are where another protocol version is the newest that all speak.
  */
-import {
-  type PlanRecord,
-  PROTOCOL_VERSION,
-  type Standing,
-  type WorkerReport,
-} from '../cluster/protocol/plan.ts'
+import { commonVersion, type Protocol } from '../cluster/protocol/negotiation.ts'
+import type { PlanRecord, Standing, WorkerReport } from '../cluster/protocol/plan.ts'
 import type { Owners } from './plan.ts'
 
 export interface OwnershipInput {
@@ -29,6 +25,8 @@ export interface OwnershipInput {
   readonly leader: string
   /** The next epoch lies above it, whatever the plan says. */
   readonly seenEpoch: number
+  /** What this leader speaks. */
+  readonly protocol?: Protocol | undefined
 }
 
 type Releasing = Readonly<Record<string, { readonly worker: string; readonly since: number }>>
@@ -41,6 +39,7 @@ interface Slot {
 export const nextRecord = (input: OwnershipInput): PlanRecord | undefined => {
   const { plan, target, pipeline, leader, orders } = input
   const epoch = Math.max(plan?.epoch ?? 0, input.seenEpoch) + 1
+  const version = commonVersion(input.live, input.protocol)
   const reports = new Map(input.live.map((report) => [report.worker, report]))
   const sameLayout = plan?.slots === target.length
   const before = target.map(
@@ -52,13 +51,15 @@ export const nextRecord = (input: OwnershipInput): PlanRecord | undefined => {
   const after = before.map((slot, index) => nextSlot(slot, index, target[index] ?? null, reports, epoch))
   const ordered = orders.seen > (plan?.orders?.seen ?? 0)
   const changed = ordered || after.some((slot, index) => !isSame(slot, before[index]))
-  if (sameLayout && !changed && !someFenced(plan, reports)) return undefined
+  // A plan below what was applied is an old one that stands in the log again: nobody follows it.
+  const counts = sameLayout && plan.epoch >= input.seenEpoch
+  if (counts && !changed && plan.version === version && !someFenced(plan, reports)) return undefined
   const releasing = Object.fromEntries(
     after.flatMap((slot, index) => (slot.releasing === undefined ? [] : [[index, slot.releasing]])),
   )
   const owners = after.map((slot) => slot.owner)
   const slots = target.length
-  const record = { version: PROTOCOL_VERSION, pipeline, epoch, slots, owners, releasing, leader }
+  const record = { version, pipeline, epoch, slots, owners, releasing, leader }
   return orders.seen === 0 ? record : { ...record, orders }
 }
 

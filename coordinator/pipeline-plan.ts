@@ -4,6 +4,7 @@
  * Balance is sought when the set of workers changed, and later only where nothing is on its way and the effect of the last
  * change had time to show in the measured costs. Where nobody owns anything, the first plan waits a moment for workers that start together.
  */
+import type { Protocol } from '../cluster/protocol/negotiation.ts'
 import type { Order } from '../cluster/protocol/orders.ts'
 import type { PlanRecord } from '../cluster/protocol/plan.ts'
 import type { Roster } from '../cluster/redis/workers.ts'
@@ -40,6 +41,8 @@ export interface Seen {
   readonly mayJudge: boolean
   readonly leader: string
   readonly seenEpoch: number
+  /** What the leader speaks. */
+  readonly protocol?: Protocol | undefined
   /** Those that came; what the plan has taken up already is passed over. */
   readonly orders: readonly Order[]
   readonly now: number
@@ -83,10 +86,11 @@ export const planStep = (memory: Memory, seen: Seen, timing: Timing): Step => {
   const layout = { slots, workers: workers.map(({ worker }) => worker) }
   const obeyed = obey(plan?.orders ?? noStanding, seen.orders, layout)
   const next = retarget(known, { ...seen, obeyed, workers, slots }, timing)
-  const { leader, seenEpoch } = seen
+  const { leader, seenEpoch, protocol } = seen
   const { target } = next
   const orders = obeyed.standing
-  const record = nextRecord({ pipeline, plan, target, orders, live: reports, leader, seenEpoch })
+  const by = { leader, seenEpoch, protocol }
+  const record = nextRecord({ pipeline, plan, target, orders, live: reports, ...by })
   return { memory: next, record, waitsFor: '', refused: obeyed.refused }
 }
 

@@ -5,13 +5,14 @@
 import type { Clock } from '../cluster/actor/clock.ts'
 import { messageOf } from '../cluster/errors.ts'
 import type { EventBus } from '../cluster/events.ts'
+import { describeUnread, type Protocol } from '../cluster/protocol/negotiation.ts'
 import { type Order, orderText } from '../cluster/protocol/orders.ts'
-import type { PlanRecord, WorkerReport } from '../cluster/protocol/plan.ts'
+import { isUnread, type PlanRecord, type UnreadPlan, type WorkerReport } from '../cluster/protocol/plan.ts'
 import type { PlanLog } from '../cluster/protocol/plan-log.ts'
 import type { Leases } from '../cluster/redis/lease.ts'
 import type { Roster, Workers } from '../cluster/redis/workers.ts'
 import { elector } from './leader.ts'
-import { mayJudge, pipelinesOf, type Watch, watched, withoutCutOff } from './membership.ts'
+import { mayJudge, pipelinesOf, reportsOf, type Watch, watched, withoutCutOff } from './membership.ts'
 import { type Memory, noMemory, planStep, type Timing } from './pipeline-plan.ts'
 
 export interface CoordinatorOptions {
@@ -25,6 +26,8 @@ export interface CoordinatorOptions {
   /** Highest plan epoch in the views of a pipeline; 0 where nothing is known. */
   readonly viewEpoch: (pipeline: string) => Promise<number>
   readonly timing?: Partial<Timing>
+  /** What it speaks; absent: what this build does. */
+  readonly protocol?: Protocol
 }
 
 export interface CoordinatorStatus {
@@ -49,6 +52,8 @@ export class Rounds {
   readonly #elector: ReturnType<typeof elector>
   readonly #timing: Timing
   readonly #plans = new Map<string, PlanRecord>()
+  /** Newest plans that it cannot read: it does not lead where it does not know who owns what. */
+  readonly #unread = new Map<string, UnreadPlan>()
   /** By pipeline; those that its plan has not taken up. */
   readonly #orders = new Map<string, readonly Order[]>()
   readonly #memory = new Map<string, Memory>()
@@ -75,11 +80,24 @@ export class Rounds {
   }
 
   async run(): Promise<void> {
-    const leading = await this.#elector.campaign()
+    const leading = (await this.#readsAll()) && (await this.#elector.campaign())
     if (!leading) this.#standBy('another leads, or Redis is away')
     await this.#look()
     if (leading) await this.#lead()
     this.#endedAt = this.#options.clock.now()
+  }
+
+  /** Where it does not, a newer one leads, or nobody: it gives leadership back and says so, once. */
+  async #readsAll(): Promise<boolean> {
+    const [unread] = this.#unread.values()
+    if (unread === undefined) return true
+    this.#standBy('a plan is not readable')
+    await this.#elector.resign()
+    const detail = `the plan of ${unread.pipeline} ${describeUnread(unread, this.#options.protocol)}`
+    if (detail !== this.#told)
+      this.#options.events.emit('waiting', { for: 'a coordinator that reads it', detail })
+    this.#told = detail
+    return false
   }
 
   leads(): boolean {
@@ -105,8 +123,11 @@ export class Rounds {
     }
   }
 
-  #learn(plan: PlanRecord): void {
-    if (plan.epoch <= (this.#plans.get(plan.pipeline)?.epoch ?? 0)) return
+  #learn(plan: PlanRecord | UnreadPlan): void {
+    const newest = this.#unread.get(plan.pipeline) ?? this.#plans.get(plan.pipeline)
+    if (plan.epoch <= (newest?.epoch ?? 0)) return
+    this.#unread.delete(plan.pipeline)
+    if (isUnread(plan)) return void this.#unread.set(plan.pipeline, plan)
     this.#plans.set(plan.pipeline, plan)
     const open = this.#orders.get(plan.pipeline) ?? []
     const seen = plan.orders?.seen ?? 0
@@ -167,6 +188,7 @@ export class Rounds {
     if (opened === 'fenced') this.#elector.deposed()
     if (opened !== 'ok') return false
     for (const plan of (await log.latest()).values()) this.#learn(plan)
+    if (!(await this.#readsAll())) return false
     this.#openTerm = term
     if (this.#roster !== undefined) this.#watch = { since: clock.now(), generation: this.#roster.generation }
     events.emit('leading', { term })
@@ -184,13 +206,13 @@ export class Rounds {
 
   /** False where this leader may not go on. */
   async #planOne(pipeline: string, roster: Roster): Promise<boolean> {
-    const { clock, leaseMs, id } = this.#options
+    const { clock, leaseMs, id, protocol } = this.#options
     const now = clock.now()
     const seenEpoch = await this.#seenEpoch(pipeline, roster)
     const plan = this.#plans.get(pipeline)
     const judges = this.#watch !== undefined && mayJudge(this.#watch, now, leaseMs)
     const orders = this.#orders.get(pipeline) ?? []
-    const seen = { pipeline, plan, roster, orders, mayJudge: judges, leader: id, seenEpoch, now }
+    const seen = { pipeline, plan, roster, orders, mayJudge: judges, leader: id, seenEpoch, protocol, now }
     const step = planStep(this.#memory.get(pipeline) ?? noMemory(now), seen, this.#timing)
     this.#memory.set(pipeline, step.memory)
     if (step.waitsFor === '') this.#waiting.delete(pipeline)
@@ -234,14 +256,15 @@ export class Rounds {
     return false
   }
 
-  /** Epochs outlive the cluster topic in the views and in the workers' reports. */
+  /** Epochs outlive the cluster topic in the views and in the workers' reports, and a plan there that somebody wrote again. */
   async #seenEpoch(pipeline: string, roster: Roster): Promise<number> {
-    if (this.#plans.has(pipeline)) return 0
+    const reported = reportsOf(roster, pipeline).map((report) => report.appliedEpoch)
+    return Math.max(this.#plans.has(pipeline) ? 0 : await this.#viewEpoch(pipeline), ...reported)
+  }
+
+  async #viewEpoch(pipeline: string): Promise<number> {
     const known = this.#viewEpochs.get(pipeline) ?? (await this.#options.viewEpoch(pipeline).catch(() => 0))
     this.#viewEpochs.set(pipeline, known)
-    const reported = roster.live
-      .filter((report) => report.pipeline === pipeline)
-      .map((report) => report.appliedEpoch)
-    return Math.max(known, ...reported)
+    return known
   }
 }

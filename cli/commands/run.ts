@@ -3,7 +3,8 @@ import { hostname } from 'node:os'
 import { Command } from 'commander'
 import { type ErrorCode, errorKinds, MillraceError } from '../../cluster/errors.ts'
 import { EventBus } from '../../cluster/events.ts'
-import { PROTOCOL_VERSION, type WorkerReport } from '../../cluster/protocol/plan.ts'
+import { PROTOCOL } from '../../cluster/protocol/negotiation.ts'
+import type { WorkerReport } from '../../cluster/protocol/plan.ts'
 import type { Membership } from '../../workers/membership.ts'
 import { SOLO_EPOCH } from '../../workers/slot.ts'
 import { aclsFor } from '../acls/own.ts'
@@ -101,7 +102,8 @@ const run = async (pipeline: string | undefined, options: Options): Promise<void
 /** Nobody assigns slots to it, but others see what it writes. */
 const soloReport = (host: Host): WorkerReport => ({
   ...host.writer,
-  version: PROTOCOL_VERSION,
+  version: PROTOCOL.oldest,
+  speaks: PROTOCOL.newest,
   slots: host.slots,
   host: hostname(),
   pid: process.pid,

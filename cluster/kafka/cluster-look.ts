@@ -1,7 +1,7 @@
 /** What stands in the cluster topic at this moment, for whoever looks at it from outside. */
 import { MillraceError } from '../errors.ts'
 import type { Order } from '../protocol/orders.ts'
-import type { PlanRecord } from '../protocol/plan.ts'
+import { isUnread, type PlanRecord } from '../protocol/plan.ts'
 import { believed, type PlanTopic, scanAll } from './plan-log.ts'
 
 export interface WrittenPlan {
@@ -27,8 +27,11 @@ export const lookAtCluster = async (where: PlanTopic): Promise<ClusterLook> => {
   try {
     await scanAll(where.topology, where.topic, (cursor, batch) => {
       const plan = planAt(cursor, batch)
-      if (plan !== undefined && plan.epoch > (plans.get(plan.pipeline)?.plan.epoch ?? -1))
-        plans.set(plan.pipeline, { plan, at: cursor.timestamp })
+      if (plan !== undefined && plan.epoch > (plans.get(plan.pipeline)?.plan.epoch ?? -1)) {
+        // What was before one that is not read here counts no more.
+        if (isUnread(plan)) plans.delete(plan.pipeline)
+        else plans.set(plan.pipeline, { plan, at: cursor.timestamp })
+      }
       const order = orderAt(cursor, batch, orders.at(-1)?.epoch ?? 0)
       if (order !== undefined) orders.push(order)
     })

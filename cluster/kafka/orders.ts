@@ -4,8 +4,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import { MillraceError } from '../errors.ts'
+import { PROTOCOL } from '../protocol/negotiation.ts'
 import { type Act, type Order, orderKey } from '../protocol/orders.ts'
-import { PROTOCOL_VERSION } from '../protocol/plan.ts'
 import { encodeBatch } from './codec/records.ts'
 import { newestOrderEpoch, type PlanTopic } from './plan-log.ts'
 import type { Opened, TransactResult, Writer } from './ports.ts'
@@ -22,7 +22,8 @@ export const appendOrder = async (
   const opened = await writer.fence()
   if (opened.result !== 'open') throw failure(where.topic, opened)
   const epoch = (await newestOrderEpoch(where)) + 1
-  const order = { version: PROTOCOL_VERSION, pipeline, epoch, id: randomUUID(), act }
+  // Whoever leads and works may be of an older build.
+  const order = { version: PROTOCOL.oldest, pipeline, epoch, id: randomUUID(), act }
   const batch = encodeBatch([{ timestamp: Date.now(), key: orderKey(order), value: JSON.stringify(order) }])
   if (batch === undefined) throw new MillraceError('internal', 'an empty batch of orders')
   const part = { topic: where.topic, partition: 0, bytes: batch.bytes, records: batch.count }

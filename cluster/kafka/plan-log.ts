@@ -1,14 +1,15 @@
 /**
  * The plan log in Kafka: topic `millrace.cluster`, one partition, key `plan/<pipeline>`, written in transactions under
  * one transactional id, so that a deposed leader is fenced by the broker; read read_committed.
- * Told once and skipped: a record that is malformed, of another protocol version, or was not written in a transaction; an order
- * that is not newer than all before it.
+ * Told once and skipped: a record that is malformed, of a protocol version that is not read here, or was not written in a
+ * transaction; an order that is not newer than all before it. Of a plan whose version is not read the epoch still counts.
  */
 import { MillraceError, messageOf } from '../errors.ts'
+import { describeUnread, PROTOCOL, type Protocol } from '../protocol/negotiation.ts'
 import { isOrderKey, type Order, parseOrder } from '../protocol/orders.ts'
-import { type PlanRecord, PROTOCOL_VERSION } from '../protocol/plan.ts'
+import { isUnread, type PlanRecord, type UnreadPlan } from '../protocol/plan.ts'
 import type { Appended, PlanLog, PlanSource } from '../protocol/plan-log.ts'
-import { parsePlan } from '../protocol/report.ts'
+import { parsePlan, parseUnread } from '../protocol/report.ts'
 import type { RecordCursor } from './codec/decode.ts'
 import type { BatchHeader } from './codec/header.ts'
 import { encodeBatch } from './codec/records.ts'
@@ -23,6 +24,8 @@ export interface PlanTopic {
   readonly topic: string
   /** One line for each record that is skipped, and for each reason to begin anew. */
   readonly notice: (line: string) => void
+  /** Versions that are read. */
+  readonly protocol?: Protocol
 }
 
 const KEY = /^plan\/(.+)$/
@@ -31,27 +34,34 @@ const AGAIN_MS = 500
 const FORGED = 'was not written in a transaction'
 
 /** What a record of the topic says, where it may be believed; a line for each that may not, once. */
-export const believed = ({ topic, notice }: Pick<PlanTopic, 'topic' | 'notice'>) => {
+export const believed = ({
+  topic,
+  notice,
+  protocol = PROTOCOL,
+}: Pick<PlanTopic, 'topic' | 'notice' | 'protocol'>) => {
   const told = new Set<number>()
-  const skip = ({ offset }: RecordCursor, key: string, why: string): undefined => {
-    if (!told.has(offset)) notice(`${topic}@${offset} (${key}) ${why}: skipped`)
+  const tell = ({ offset }: RecordCursor, key: string, why: string): void => {
+    if (!told.has(offset)) notice(`${topic}@${offset} (${key}) ${why}`)
     told.add(offset)
   }
-  const planAt = (cursor: RecordCursor, batch: BatchHeader): PlanRecord | undefined => {
+  const skip = (cursor: RecordCursor, key: string, why: string): undefined =>
+    void tell(cursor, key, `${why}: skipped`)
+  const planAt = (cursor: RecordCursor, batch: BatchHeader): PlanRecord | UnreadPlan | undefined => {
     const { key, value } = textsOf(cursor)
     const pipeline = KEY.exec(key)?.[1]
     if (pipeline === undefined || value === undefined) return undefined
     if (!batch.transactional) return skip(cursor, key, FORGED)
-    const plan = parsePlan(value)
-    if (plan?.pipeline === pipeline) return plan
-    return skip(cursor, key, `is no plan of protocol version ${PROTOCOL_VERSION}`)
+    const plan = parsePlan(value, protocol) ?? parseUnread(value, protocol)
+    if (plan?.pipeline !== pipeline) return skip(cursor, key, 'is no plan')
+    if (isUnread(plan)) tell(cursor, key, describeUnread(plan, protocol))
+    return plan
   }
   const orderAt = (cursor: RecordCursor, batch: BatchHeader, newest: number): Order | undefined => {
     const { key, value } = textsOf(cursor)
     if (!isOrderKey(key) || value === undefined) return undefined
     if (!batch.transactional) return skip(cursor, key, FORGED)
     const order = parseOrder(key, value)
-    if (order === undefined) return skip(cursor, key, `is no order of protocol version ${PROTOCOL_VERSION}`)
+    if (order === undefined) return skip(cursor, key, 'is no order of a version that is read here')
     if (order.epoch > newest) return order
     return skip(cursor, key, `has epoch ${order.epoch}, and ${newest} was given before`)
   }
@@ -63,13 +73,13 @@ export const kafkaPlanSource = (where: PlanTopic): PlanSource => {
   const { planAt, orderAt } = believed(where)
   return {
     async latest() {
-      const plans = new Map<string, PlanRecord>()
+      const plans = new Map<string, PlanRecord | UnreadPlan>()
       await scanAll(topology, topic, (cursor, batch) => keepNewest(plans, planAt(cursor, batch)))
       return plans
     },
     follow(listener, ordered) {
       const stop = new AbortController()
-      const newest = new Map<string, PlanRecord>()
+      const newest = new Map<string, PlanRecord | UnreadPlan>()
       let failed = ''
       let newestOrder = 0
       const visit = (cursor: RecordCursor, batch: BatchHeader) => {
@@ -128,7 +138,10 @@ export const kafkaPlanLog = (where: PlanTopic, writer: Writer): PlanLog => {
 }
 
 /** True where it is newer than what was there. */
-const keepNewest = (plans: Map<string, PlanRecord>, plan: PlanRecord | undefined): boolean => {
+const keepNewest = (
+  plans: Map<string, PlanRecord | UnreadPlan>,
+  plan: PlanRecord | UnreadPlan | undefined,
+): boolean => {
   if (plan === undefined || plan.epoch <= (plans.get(plan.pipeline)?.epoch ?? -1)) return false
   plans.set(plan.pipeline, plan)
   return true

@@ -3,7 +3,7 @@
  * in its next plan (`PlanRecord.orders`), which outlives it, the leader and Redis. A flush alone is heard by workers themselves.
  * Orders are written one after another, each with the next epoch: one that is not above all before it was written before.
  */
-import { PROTOCOL_VERSION } from './plan.ts'
+import { isReadable } from './negotiation.ts'
 
 /** `on: false` takes an earlier one back. */
 export type Act =
@@ -66,14 +66,7 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const isOrder = (value: unknown): value is Order => {
   if (typeof value !== 'object' || value === null) return false
   const { version, pipeline, epoch, id, act } = value as Partial<Record<keyof Order, unknown>>
-  return (
-    version === PROTOCOL_VERSION &&
-    isText(pipeline) &&
-    isCount(epoch) &&
-    epoch > 0 &&
-    isText(id) &&
-    isAct(act)
-  )
+  return isReadable(version) && isText(pipeline) && isCount(epoch) && epoch > 0 && isText(id) && isAct(act)
 }
 
 const isAct = (value: unknown): value is Act => {

@@ -3,16 +3,16 @@
  * Law: after `open` of a later writer, no record of an earlier one appears; an epoch is written once.
  */
 import type { Order } from './orders.ts'
-import type { PlanRecord } from './plan.ts'
+import type { PlanRecord, UnreadPlan } from './plan.ts'
 
 export interface PlanSource {
-  /** The newest plan of each pipeline. After `open` it holds all that earlier writers have committed; the newest of a writer's own may not be visible yet. */
-  latest(): Promise<ReadonlyMap<string, PlanRecord>>
+  /** The newest plan of each pipeline, be it readable or not. After `open` it holds all that earlier writers have committed; the newest of a writer's own may not be visible yet. */
+  latest(): Promise<ReadonlyMap<string, PlanRecord | UnreadPlan>>
   /**
    * Told of the newest plan of each pipeline, then of every later one; `ordered` likewise of what people order, perhaps
    * more than once. The returned function ends it.
    */
-  follow(listener: (plan: PlanRecord) => void, ordered?: (order: Order) => void): () => void
+  follow(listener: (plan: PlanRecord | UnreadPlan) => void, ordered?: (order: Order) => void): () => void
 }
 
 export interface PlanLog extends PlanSource {

@@ -1,5 +1,7 @@
-/** What travels between coordinator and workers. Plans and orders live in the cluster topic (compacted, one partition), reports and leases in Redis. */
-export const PROTOCOL_VERSION = 1
+/**
+ * What travels between coordinator and workers. Plans and orders live in the cluster topic (compacted, one partition), reports and
+ * leases in Redis. Their versions: negotiation.ts.
+ */
 
 /** Key `plan/<pipeline>` of the cluster topic. */
 export interface PlanRecord {
@@ -27,6 +29,16 @@ export interface Standing {
   /** Partitions of the input that are not read. */
   readonly paused: readonly number[]
 }
+
+/** All that is known of a plan whose version is not read here. */
+export interface UnreadPlan {
+  readonly version: number
+  readonly pipeline: string
+  readonly epoch: number
+  readonly owners?: never
+}
+
+export const isUnread = (plan: PlanRecord | UnreadPlan): plan is UnreadPlan => plan.owners === undefined
 
 export type SlotState = 'claiming' | 'running' | 'releasing' | 'halted' | 'fenced'
 
@@ -68,6 +80,8 @@ export interface SlotReport {
 /** A worker's lease: a Redis key with a time to live; its value is this. */
 export interface WorkerReport {
   readonly version: number
+  /** The newest version that it speaks; absent: its `version`. */
+  readonly speaks?: number
   readonly worker: string
   readonly pipeline: string
   readonly slots: number

@@ -1,5 +1,6 @@
-/** Checks of what other processes wrote: a malformed or newer-versioned text is undefined, never an exception. */
-import { type PlanRecord, PROTOCOL_VERSION, type SlotReport, type WorkerReport } from './plan.ts'
+/** Checks of what other processes wrote: a text that is malformed or of a version not read here is undefined, never an exception. */
+import { isReadable, PROTOCOL, type Protocol } from './negotiation.ts'
+import type { PlanRecord, SlotReport, UnreadPlan, WorkerReport } from './plan.ts'
 
 const parsed = (text: string): unknown => {
   try {
@@ -18,10 +19,12 @@ const isMeasure = (value: unknown): value is number => typeof value === 'number'
 /** More than any state topic has partitions: whoever says more is not believed. */
 const MOST_SLOTS = 100_000
 
-const isReport = (value: unknown): value is WorkerReport => {
+const isReport = (value: unknown, protocol: Protocol): value is WorkerReport => {
   const report = fieldsOf(value)
   return (
-    report?.version === PROTOCOL_VERSION &&
+    report !== undefined &&
+    isReadable(report.version, protocol) &&
+    (report.speaks === undefined || isCount(report.speaks)) &&
     isText(report.worker) &&
     isText(report.pipeline) &&
     isCount(report.slots) &&
@@ -61,10 +64,11 @@ const isPartition = (value: unknown): boolean => {
   return isCount(partition) && isCount(next) && isMeasure(lag)
 }
 
-const isPlan = (value: unknown): value is PlanRecord => {
+const isPlan = (value: unknown, protocol: Protocol): value is PlanRecord => {
   const plan = fieldsOf(value)
   return (
-    plan?.version === PROTOCOL_VERSION &&
+    plan !== undefined &&
+    isReadable(plan.version, protocol) &&
     isText(plan.pipeline) &&
     isCount(plan.epoch) &&
     isCount(plan.slots) &&
@@ -99,12 +103,19 @@ const areReleasing = (value: unknown, owners: readonly unknown[], epoch: number)
   })
 }
 
-export const parseReport = (text: string): WorkerReport | undefined => {
+export const parseReport = (text: string, protocol: Protocol = PROTOCOL): WorkerReport | undefined => {
   const value = parsed(text)
-  return isReport(value) ? value : undefined
+  return isReport(value, protocol) ? value : undefined
 }
 
-export const parsePlan = (text: string): PlanRecord | undefined => {
+export const parsePlan = (text: string, protocol: Protocol = PROTOCOL): PlanRecord | undefined => {
   const value = parsed(text)
-  return isPlan(value) ? value : undefined
+  return isPlan(value, protocol) ? value : undefined
+}
+
+/** Of a plan whose version is not read here: what all versions say alike. */
+export const parseUnread = (text: string, protocol: Protocol = PROTOCOL): UnreadPlan | undefined => {
+  const { version, pipeline, epoch } = fieldsOf(parsed(text)) ?? {}
+  const isOther = isCount(version) && !isReadable(version, protocol)
+  return isOther && isText(pipeline) && isCount(epoch) ? { version, pipeline, epoch } : undefined
 }

@@ -1,6 +1,7 @@
-/** Who lives: each worker's lease is its report under a time to live. Reports of another protocol version are left out. */
+/** Who lives: each worker's lease is its report under a time to live. Reports of a protocol version that is not read here are left out. */
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
+import { PROTOCOL, type Protocol } from '../protocol/negotiation.ts'
 import type { WorkerReport } from '../protocol/plan.ts'
 import { parseReport } from '../protocol/report.ts'
 import type { Keys } from './keys.ts'
@@ -24,7 +25,8 @@ export interface Workers {
 
 const REMEMBER_LEFT_MS = 7 * 24 * 3_600_000
 
-export const redisWorkers = (redis: Redis, keys: Keys): Workers => ({
+/** @param protocol versions that are read */
+export const redisWorkers = (redis: Redis, keys: Keys, protocol: Protocol = PROTOCOL): Workers => ({
   async renew(report, ttlMs) {
     const own = [keys.worker(report.worker), keys.workers, keys.left]
     await runScript(redis, scripts.workerRenew, own, [report.worker, JSON.stringify(report), ttlMs])
@@ -37,7 +39,7 @@ export const redisWorkers = (redis: Redis, keys: Keys): Workers => ({
     const own = [keys.workers, keys.left, keys.generation]
     const reply = await runScript(redis, scripts.workersRead, own, [keys.workerPrefix, randomUUID()])
     const [generation, reports, left] = reply as [string, string[], string[]]
-    const all = reports.map(parseReport).filter((report) => report !== undefined)
+    const all = reports.flatMap((text) => parseReport(text, protocol) ?? [])
     return { generation, ...rosterOf(all), left: new Set(left) }
   },
 })

@@ -1,16 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  type PlanRecord,
-  PROTOCOL_VERSION,
-  type SlotState,
-  type WorkerReport,
-} from '../../cluster/protocol/plan.ts'
+import { PROTOCOL } from '../../cluster/protocol/negotiation.ts'
+import type { PlanRecord, SlotState, WorkerReport } from '../../cluster/protocol/plan.ts'
 import { noStanding } from '../../coordinator/orders.ts'
 import { nextRecord } from '../../coordinator/ownership.ts'
 
 const planOf = (owners: readonly (string | null)[], over: Partial<PlanRecord> = {}): PlanRecord => ({
-  version: PROTOCOL_VERSION,
+  version: PROTOCOL.newest,
   pipeline: 'p',
   epoch: 7,
   slots: owners.length,
@@ -25,7 +21,7 @@ const reportOf = (
   owned: readonly number[],
   over: Partial<WorkerReport> & { readonly state?: SlotState } = {},
 ): WorkerReport => ({
-  version: PROTOCOL_VERSION,
+  version: PROTOCOL.newest,
   worker,
   pipeline: 'p',
   slots: 4,
@@ -114,6 +110,21 @@ describe('from target to plan', () => {
       next(planOf(['a'], { epoch: 8 }), ['a'], [fenced]),
       'it has not seen that plan yet',
     ).toBeUndefined()
+  })
+
+  test('where all speak a newer version the same owners are written again in it, once; where one does not any more, in the older', () => {
+    const protocol = { newest: 2, oldest: 1 }
+    const with_ = (plan: PlanRecord, ...speaks: readonly number[]) => {
+      const live = speaks.map((one, index) => reportOf('ab'[index] ?? '', [index], { speaks: one }))
+      const seen = { pipeline: 'p', plan, live, leader: 'l', seenEpoch: 0, protocol }
+      return nextRecord({ ...seen, target: ['a', 'b'], orders: noStanding })
+    }
+    const older = planOf(['a', 'b'], { version: 1 })
+    const newer = planOf(['a', 'b'], { version: 2 })
+    expect(with_(older, 1, 2)).toBeUndefined()
+    expect(with_(older, 2, 3)).toMatchObject({ version: 2, epoch: 8, owners: ['a', 'b'], releasing: {} })
+    expect(with_(newer, 2, 2)).toBeUndefined()
+    expect(with_(newer, 2, 1)).toMatchObject({ version: 1, epoch: 8, owners: ['a', 'b'], releasing: {} })
   })
 
   test('halted or claiming shards change nothing', () => {

@@ -2,8 +2,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Random, seededRandom } from '../../cli/random.ts'
+import { PROTOCOL } from '../../cluster/protocol/negotiation.ts'
 import type { Act, Order } from '../../cluster/protocol/orders.ts'
-import { type PlanRecord, PROTOCOL_VERSION, type WorkerReport } from '../../cluster/protocol/plan.ts'
+import type { PlanRecord, WorkerReport } from '../../cluster/protocol/plan.ts'
 import { withoutCutOff } from '../../coordinator/membership.ts'
 import { type Memory, noMemory, planStep } from '../../coordinator/pipeline-plan.ts'
 import { zipfCosts } from '../support/plan-world.ts'
@@ -51,7 +52,7 @@ class Planned {
 
   /** With the next epoch, as they are given. */
   order(act: Act, epoch = (this.orders.at(-1)?.epoch ?? 0) + 1): this {
-    this.orders.push({ version: PROTOCOL_VERSION, pipeline: 'p', epoch, id: String(epoch), act })
+    this.orders.push({ version: PROTOCOL.newest, pipeline: 'p', epoch, id: String(epoch), act })
     return this
   }
 

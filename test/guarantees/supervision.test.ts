@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { kafkaPlanSource } from '../../cluster/kafka/plan-log.ts'
 import { clusterTopic } from '../../cluster/protocol/names.ts'
-import type { PlanRecord, WorkerReport } from '../../cluster/protocol/plan.ts'
+import { isUnread, type PlanRecord, type WorkerReport } from '../../cluster/protocol/plan.ts'
 import { type Running, TestCluster, until } from '../support/cluster.ts'
 import { useServices } from '../support/services.ts'
 import { timeOf, underLoad } from '../support/under-load.ts'
@@ -45,7 +45,8 @@ const isAlive = (pid: number): boolean => {
 const plan = async (): Promise<PlanRecord | undefined> => {
   const topic = clusterTopic(cluster.settings.topicPrefix)
   const source = kafkaPlanSource({ topology: cluster.input, topic, notice: () => undefined })
-  return (await source.latest()).get(cluster.pipeline.name)
+  const newest = (await source.latest()).get(cluster.pipeline.name)
+  return newest !== undefined && isUnread(newest) ? undefined : newest
 }
 
 const oneOf = async (random: () => number): Promise<WorkerReport> => {

@@ -8,15 +8,16 @@ import { Connections } from '../../cluster/kafka/seam.ts'
 import { Topology } from '../../cluster/kafka/topology.ts'
 import { TransactionWriter } from '../../cluster/kafka/writer.ts'
 import { clusterTopic, coordinatorTransactionalId } from '../../cluster/protocol/names.ts'
+import { PROTOCOL, type Protocol } from '../../cluster/protocol/negotiation.ts'
 import { type Order, orderKey } from '../../cluster/protocol/orders.ts'
-import { type PlanRecord, PROTOCOL_VERSION } from '../../cluster/protocol/plan.ts'
+import type { PlanRecord } from '../../cluster/protocol/plan.ts'
 import type { PlanLog } from '../../cluster/protocol/plan-log.ts'
 import { readSettings, type Settings } from '../../cluster/settings.ts'
 import { memoryPlanStore } from '../support/memory-plan-log.ts'
 import { uniqueName, useServices } from '../support/services.ts'
 
 const planOf = (pipeline: string, epoch: number, owners: readonly (string | null)[] = ['a']): PlanRecord => ({
-  version: PROTOCOL_VERSION,
+  version: PROTOCOL.newest,
   pipeline,
   epoch,
   slots: owners.length,
@@ -88,7 +89,7 @@ describe('the plan log in Kafka', () => {
   const open: Connections[] = []
   const notices: string[] = []
 
-  const make = async (): Promise<PlanLog> => {
+  const make = async (protocol?: Protocol): Promise<PlanLog> => {
     const connections = new Connections(kafkaConfig(settings, 'home'))
     await connections.connect()
     open.push(connections)
@@ -97,7 +98,8 @@ describe('the plan log in Kafka', () => {
     const transactionalId = coordinatorTransactionalId(topicPrefix)
     const writer = new TransactionWriter(topology, { transactionalId, transactionTimeout, requestTimeout })
     const topic = clusterTopic(topicPrefix)
-    return kafkaPlanLog({ topology, topic, notice: (line) => notices.push(line) }, writer)
+    const notice = (line: string) => notices.push(line)
+    return kafkaPlanLog({ topology, topic, notice, ...(protocol && { protocol }) }, writer)
   }
 
   beforeAll(async () => {
@@ -110,7 +112,7 @@ describe('the plan log in Kafka', () => {
   })
   afterAll(() => Promise.all(open.map((connections) => connections.close())))
 
-  conformance(make)
+  conformance(() => make())
 
   /** As somebody with the right to the topic, in a transaction or not. */
   const writeRaw = async (
@@ -171,7 +173,7 @@ describe('the plan log in Kafka', () => {
     const key = orderKey(given)
     await writeRaw('plainly', [{ key, value: JSON.stringify(forged) }])
     const strange = [
-      { ...forged, version: PROTOCOL_VERSION + 1 },
+      { ...forged, version: PROTOCOL.newest + 1 },
       { ...forged, act: { kind: 'pin', slot: -1, worker: 'w', on: true } },
       { ...forged, act: { kind: 'pin', slot: 2, worker: 'w', on: true } },
       { ...forged, act: { kind: 'shutdown' } },
@@ -185,7 +187,7 @@ describe('the plan log in Kafka', () => {
     const why = (text: string) => notices.filter((line) => line.includes(text))
     expect(why('was not written in a transaction')).toHaveLength(1)
     expect(why(`has epoch ${given.epoch}, and ${taken.epoch} was given before`)).toHaveLength(1)
-    expect(why('is no order of protocol version')).toHaveLength(texts.length)
+    expect(why('is no order of a version')).toHaveLength(texts.length)
   })
 
   test('of two that order at one moment one may be refused, and no epoch is given twice', async () => {
@@ -202,13 +204,12 @@ describe('the plan log in Kafka', () => {
     expect(heard).toEqual([...given.toSorted((a, b) => a.epoch - b.epoch), last])
   })
 
-  test('plans that are malformed, of another version or not written in a transaction are told and skipped', async () => {
-    const newer = JSON.stringify({ ...planOf('strange', 50), version: PROTOCOL_VERSION + 1 })
+  test('plans that are malformed or not written in a transaction are told and skipped', async () => {
     const key = 'plan/strange'
     await writeRaw('plainly', [{ key, value: JSON.stringify(planOf('strange', 99)) }])
     await writeRaw('in a transaction', [
       { key, value: 'not json' },
-      { key, value: newer },
+      { key, value: JSON.stringify({ ...planOf('strange', 50), version: 'newer' }) },
       { key, value: JSON.stringify({ ...planOf('strange', 51), owners: 'all' }) },
       { key, value: JSON.stringify(planOf('another', 52)) },
       { key, value: null },
@@ -222,5 +223,35 @@ describe('the plan log in Kafka', () => {
     expect(latest.get('strange')?.epoch).toBe(3)
     expect(latest.has('another')).toBe(false)
     expect(notices).toHaveLength(5)
+  })
+
+  test('of a plan of another version the epoch counts: nothing older is heard, and one line says what to do', async () => {
+    const version = PROTOCOL.newest + 1
+    const newer = await make({ oldest: PROTOCOL.oldest, newest: version })
+    await newer.open()
+    await newer.append(planOf('rolled', 7))
+    await newer.append({ ...planOf('rolled', 8), version })
+    notices.length = 0
+    expect((await latestOf(make)).get('rolled')).toEqual({ version, pipeline: 'rolled', epoch: 8 })
+    expect(notices.filter((line) => line.includes('plan/rolled'))).toEqual([
+      expect.stringContaining(
+        `(plan/rolled) is of protocol version ${version}, this one reads up to ${PROTOCOL.newest}: upgrade it`,
+      ),
+    ])
+    const log = await make()
+    await log.open()
+    await log.append(planOf('rolled', 6))
+    await log.append(planOf('rolled', 9, ['b']))
+    const heard: number[] = []
+    const last = Promise.withResolvers<void>()
+    const stop = log.follow(({ pipeline, epoch }) => {
+      if (pipeline !== 'rolled') return
+      heard.push(epoch)
+      if (epoch === 9) last.resolve()
+    })
+    await last.promise
+    stop()
+    expect(heard).toEqual([7, 8, 9])
+    expect((await latestOf(make)).get('rolled')).toEqual(planOf('rolled', 9, ['b']))
   })
 })

@@ -47,7 +47,7 @@ export const breaks: Readonly<Record<string, Break>> = {
     edits: [
       {
         file: 'workers/plan-follower.ts',
-        from: 'plan.pipeline !== pipeline || plan.epoch <= (newest?.epoch ?? 0)',
+        from: 'plan.pipeline !== pipeline || plan.epoch <= seenEpoch',
         to: 'plan.pipeline !== pipeline',
       },
       {

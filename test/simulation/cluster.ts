@@ -3,7 +3,7 @@ import { type Random, seededRandom } from '../../cli/random.ts'
 import { systemClock } from '../../cluster/actor/clock.ts'
 import { EventBus } from '../../cluster/events.ts'
 import type { Act } from '../../cluster/protocol/orders.ts'
-import type { PlanRecord } from '../../cluster/protocol/plan.ts'
+import type { PlanRecord, UnreadPlan } from '../../cluster/protocol/plan.ts'
 import type { PlanSource } from '../../cluster/protocol/plan-log.ts'
 import { FakeKafka } from '../ports/fake/kafka.ts'
 import { describeTopics, type Kept, Operator, SimulatedCoordinator, SimulatedWorker } from './processes.ts'
@@ -118,7 +118,7 @@ export class Cluster {
     return {
       latest: () => source.latest(),
       follow: (listener, ordered) => {
-        const echo = (plan: PlanRecord) => {
+        const echo = (plan: PlanRecord | UnreadPlan) => {
           listener(plan)
           const again = this.random.below(ECHOES) === 0
           if (again) systemClock.after(ECHO_MS * this.random.unit(), () => listener(plan))

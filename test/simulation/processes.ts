@@ -12,8 +12,9 @@ import {
   coordinatorTransactionalId,
   ordersTransactionalId,
 } from '../../cluster/protocol/names.ts'
+import { PROTOCOL } from '../../cluster/protocol/negotiation.ts'
 import { type Act, orderText } from '../../cluster/protocol/orders.ts'
-import { type PlanRecord, PROTOCOL_VERSION, type WorkerReport } from '../../cluster/protocol/plan.ts'
+import type { PlanRecord, WorkerReport } from '../../cluster/protocol/plan.ts'
 import { writesOf } from '../../cluster/protocol/writes.ts'
 import { readSettings, type Settings } from '../../cluster/settings.ts'
 import { startCoordinator } from '../../coordinator/coordinator.ts'
@@ -157,7 +158,7 @@ export class SimulatedWorker extends Member {
     let follower: PlanFollower | undefined
     const startedAt = Date.now()
     const report = (): WorkerReport => ({
-      ...{ version: PROTOCOL_VERSION, worker: id, pipeline: 'p', slots: shape.slots, host: 'h', pid: 1 },
+      ...{ version: PROTOCOL.newest, worker: id, pipeline: 'p', slots: shape.slots, host: 'h', pid: 1 },
       ...{ startedAt, owned: worker.report(), capacity: settings.threads, writes: writesOf(names) },
       draining,
       appliedEpoch: follower?.appliedEpoch() ?? 0,
@@ -173,6 +174,7 @@ export class SimulatedWorker extends Member {
       ),
       pipeline: 'p',
       worker: id,
+      slots: shape.slots,
       last: this.kept.plan,
       keep: (plan) => {
         this.kept = { worker: id, plan }

@@ -1,5 +1,6 @@
 /** Reports of workers for tests. */
-import { PROTOCOL_VERSION, type SlotReport, type WorkerReport } from '../../cluster/protocol/plan.ts'
+import { PROTOCOL } from '../../cluster/protocol/negotiation.ts'
+import type { SlotReport, WorkerReport } from '../../cluster/protocol/plan.ts'
 
 export const slotReportOf = (slot: number, over: Partial<SlotReport> = {}): SlotReport => ({
   slot,
@@ -18,7 +19,7 @@ export const reportOf = (
   owned: readonly number[] = [],
   over: Partial<WorkerReport> = {},
 ): WorkerReport => ({
-  version: PROTOCOL_VERSION,
+  version: PROTOCOL.newest,
   worker,
   pipeline: 'p',
   slots: 4,

@@ -104,7 +104,7 @@ describe('following the plan', () => {
   })
   const settle = () => new Promise((resolve) => setImmediate(resolve))
 
-  const rig = (last?: PlanRecord) => {
+  const rig = (last?: PlanRecord, slots = 1) => {
     const store = memoryPlanStore()
     const log = store.writer()
     const calls: [number, readonly number[]][] = []
@@ -116,6 +116,7 @@ describe('following the plan', () => {
         source: log,
         pipeline: 'p',
         worker: 'a',
+        slots,
         last,
         keep: (plan) => kept.push(plan.epoch),
         apply: async (epoch, slots) => {
@@ -134,7 +135,7 @@ describe('following the plan', () => {
   }
 
   test('a worker owns exactly what the newest plan says', async () => {
-    const { log, calls, kept, follower } = rig()
+    const { log, calls, kept, follower } = rig(undefined, 3)
     await log.open()
     await log.append(planOf(1, ['a', 'b', 'a']))
     const following = follower()
@@ -200,7 +201,7 @@ describe('following the plan', () => {
   })
 
   test('a restarted worker resumes with the plan that was kept, before the log is read', async () => {
-    const { log, calls, follower } = rig(planOf(7, [null, 'a']))
+    const { log, calls, follower } = rig(planOf(7, [null, 'a']), 2)
     await log.open()
     const following = follower()
     await settle()

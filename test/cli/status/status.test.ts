@@ -2,14 +2,15 @@ import { describe, expect, test } from 'vitest'
 import type { ClusterFacts } from '../../../cli/status/look.ts'
 import { statusOf } from '../../../cli/status/status.ts'
 import { age, statusText } from '../../../cli/status/text.ts'
+import { PROTOCOL } from '../../../cluster/protocol/negotiation.ts'
 import { type Act, type Order, orderKey } from '../../../cluster/protocol/orders.ts'
-import { type PlanRecord, PROTOCOL_VERSION, type Standing } from '../../../cluster/protocol/plan.ts'
+import type { PlanRecord, Standing } from '../../../cluster/protocol/plan.ts'
 import { reportOf, slotReportOf } from '../../support/reports.ts'
 
 const NOW = Date.parse('2026-03-01T12:00:00Z')
 
 const planOf = (owners: readonly (string | null)[], over: Partial<PlanRecord> = {}): PlanRecord => ({
-  version: PROTOCOL_VERSION,
+  version: PROTOCOL.newest,
   pipeline: 'p',
   epoch: 7,
   slots: owners.length,
@@ -26,7 +27,7 @@ const standing = (over: Partial<Standing>): Standing => ({
 })
 
 const orderOf = (epoch: number, act: Act): Order => ({
-  version: PROTOCOL_VERSION,
+  version: PROTOCOL.newest,
   pipeline: 'p',
   epoch,
   id: orderKey({ pipeline: 'p', act }),

@@ -9,11 +9,12 @@ import {
   workersOf,
 } from '../../../cli/steer/find.ts'
 import { MillraceError } from '../../../cluster/errors.ts'
-import { type PlanRecord, PROTOCOL_VERSION } from '../../../cluster/protocol/plan.ts'
+import { PROTOCOL } from '../../../cluster/protocol/negotiation.ts'
+import type { PlanRecord } from '../../../cluster/protocol/plan.ts'
 import { reportOf } from '../../support/reports.ts'
 
 const planOf = (owners: readonly (string | null)[], drains: readonly string[] = []): PlanRecord => ({
-  ...{ version: PROTOCOL_VERSION, pipeline: 'p', epoch: 1, slots: owners.length, owners, leader: 'l' },
+  ...{ version: PROTOCOL.newest, pipeline: 'p', epoch: 1, slots: owners.length, owners, leader: 'l' },
   orders: { seen: 1, pins: {}, drains, paused: [] },
 })
 const fieldOf = (over: Partial<Field> = {}): Field => ({

@@ -13,6 +13,7 @@ import { createInput, ensureTopics } from '../../cluster/kafka/admin.ts'
 import { pause } from '../../cluster/kafka/failures.ts'
 import type { Topology } from '../../cluster/kafka/topology.ts'
 import { type Names, namesOf } from '../../cluster/protocol/names.ts'
+import type { Protocol } from '../../cluster/protocol/negotiation.ts'
 import type { WorkerReport } from '../../cluster/protocol/plan.ts'
 import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
 import { keysOf } from '../../cluster/redis/keys.ts'
@@ -32,8 +33,14 @@ export class Running implements AsyncDisposable {
   readonly #exit: Promise<number | string>
   #heard = Promise.withResolvers<void>()
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string | undefined>>, cwd?: string) {
-    this.child = spawn(process.execPath, [bin, ...args], {
+  /** @param entry of another build than this one */
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string | undefined>>,
+    cwd?: string,
+    entry = bin,
+  ) {
+    this.child = spawn(process.execPath, [entry, ...args], {
       cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -91,6 +98,8 @@ export interface TestClusterOptions {
   readonly settings?: Partial<Settings>
   /** Beside the settings: what belongs to others, such as `OTEL_*`. */
   readonly env?: Readonly<Record<string, string>>
+  /** Versions of reports that the test reads. */
+  readonly protocol?: Protocol
 }
 
 const CALM = { restarts: 1000, lease: 4000, grace: 8000, logFormat: 'pretty' } as const
@@ -109,13 +118,14 @@ export class TestCluster implements AsyncDisposable {
     parts: Pick<TestCluster, 'settings' | 'pipeline' | 'names' | 'input' | 'env'>,
     redis: Awaited<ReturnType<typeof connectRedis>>,
     stack: AsyncDisposableStack,
+    protocol?: Protocol,
   ) {
     this.settings = parts.settings
     this.pipeline = parts.pipeline
     this.names = parts.names
     this.input = parts.input
     this.env = parts.env
-    this.#workers = redisWorkers(redis, keysOf(parts.settings.clusterId))
+    this.#workers = redisWorkers(redis, keysOf(parts.settings.clusterId), protocol)
     this.#stack = stack
   }
 
@@ -152,12 +162,17 @@ export class TestCluster implements AsyncDisposable {
       ...(pipeline.name === 'user-login' && { MILLRACE_OPTION_TOKEN_KEY: 'a'.repeat(32) }),
       ...options.env,
     }
-    return new TestCluster({ settings, pipeline, names, input, env }, redis, stack)
+    return new TestCluster({ settings, pipeline, names, input, env }, redis, stack, options.protocol)
   }
 
   /** A command with this cluster's settings; stopped with the cluster. */
   run(...args: readonly string[]): Running {
     return this.#stack.use(new Running(args, this.env))
+  }
+
+  /** The same of another build. */
+  runOf(entry: string, ...args: readonly string[]): Running {
+    return this.#stack.use(new Running(args, this.env, undefined, entry))
   }
 
   /** Coordinator and workers; resolves when every slot is owned and runs. */

@@ -11,6 +11,7 @@ import { TransactionWriter } from '../cluster/kafka/writer.ts'
 import { clusterTopic, coordinatorTransactionalId } from '../cluster/protocol/names.ts'
 import { requireAccess } from '../cluster/redis/access.ts'
 import { closeRedis, connectRedis } from '../cluster/redis/client.ts'
+import { claimHome, type Home } from '../cluster/redis/home.ts'
 import { type Keys, keysOf } from '../cluster/redis/keys.ts'
 import { redisLeases } from '../cluster/redis/lease.ts'
 import { viewReader } from '../cluster/redis/views-read.ts'
@@ -25,6 +26,7 @@ import type { AnyPipeline } from '../pipelines/api/define.ts'
 import { postAlerts } from './alert-hook.ts'
 import { combinerOf, insightsSender, knownPipelines, spokesmanFor } from './coordinator-insights.ts'
 import { targetsOf, watchCoordinator } from './coordinator-telemetry.ts'
+import { requireHome } from './home.ts'
 import { connectTopology } from './host.ts'
 import { httpTokenOf } from './http-token.ts'
 import { QUEUES_PATH, queuePages } from './queues.ts'
@@ -58,7 +60,7 @@ export const hostCoordinator = async (
   const redis = begun.adopt(await connectRedis(settings, { events, ...(signal && { signal }) }), closeRedis)
   const keys = keysOf(settings.clusterId)
   await requireAccess(redis, settings.clusterId)
-  await ensureTopic(settings)
+  const home = await prepared(settings, redis)
   const topology = begun.adopt(await connectTopology(settings, 'home'), ({ connections }) =>
     connections.close(),
   )
@@ -69,6 +71,7 @@ export const hostCoordinator = async (
     clock: systemClock,
     events,
     leaseMs: settings.lease,
+    claimHome: () => claimHome(redis, keys, home),
   })
   begun.defer(() => coordinator.stop())
   // Ends after those who alert.
@@ -162,11 +165,14 @@ const planLog = (settings: Settings, topology: Topology, events: EventBus, mayFe
   return kafkaPlanLog({ topology, topic: clusterTopic(topicPrefix), notice }, writer)
 }
 
-const ensureTopic = async (settings: Settings) => {
+/** The keys in Redis are ours, and the topic of the plans is there. */
+const prepared = async (settings: Settings, redis: Redis): Promise<Home> => {
   const admin = kafkaClient(settings, 'home').admin()
   await admin.connect()
   try {
+    const home = await requireHome(settings, { redis, admin })
     await ensureClusterTopic(admin, settings)
+    return home
   } finally {
     await admin.disconnect()
   }

@@ -21,6 +21,7 @@ import { loadPipeline } from '../pipelines/api/load.ts'
 import { resolveOptions } from '../pipelines/api/options.ts'
 import type { Sampling } from '../workers/tracing.ts'
 import { Worker } from '../workers/worker.ts'
+import { requireHome } from './home.ts'
 import { keepApart } from './register.ts'
 import { connectRetries } from './retries.ts'
 import { type StartPoint, startOffsets } from './tail.ts'
@@ -132,6 +133,7 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
   await keepApart({ workers, writer })
   const kafka = await connectKafka(settings, options.worker)
   const { input, home, lanes, admins } = kafka
+  await requireHome(settings, { redis, admin: admins.home })
   const { slots, topics, input: inputTopic } = await ensureTopics(admins, names, settings)
   await Promise.all([input.topic(names.input), ...lanes.map((lane) => lane.refresh(names.state))])
   const { topicId: stateTopicId } = await home.topic(names.state)

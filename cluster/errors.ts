@@ -48,6 +48,11 @@ const kinds = {
     meaning: 'Redis may evict keys',
     remedy: 'set maxmemory-policy noeviction: any other policy loses retry jobs',
   },
+  'redis-conflict': {
+    exit: 5,
+    meaning: 'the keys of this cluster id in Redis belong to another Kafka cluster or topic prefix',
+    remedy: 'give each installation a MILLRACE_CLUSTER_ID of its own',
+  },
   'topic-missing': {
     exit: 6,
     meaning: 'a topic does not exist',
@@ -61,7 +66,8 @@ const kinds = {
   'topic-conflict': {
     exit: 6,
     meaning: 'another live pipeline writes the same topic',
-    remedy: 'give one of them a MILLRACE_TOPIC_PREFIX, or run it with `millrace run <pipeline> --as <name>`',
+    remedy:
+      'give one of them a MILLRACE_TOPIC_PREFIX and a MILLRACE_CLUSTER_ID of its own, or run it with `millrace run <pipeline> --as <name>`',
   },
   'state-format': {
     exit: 7,

@@ -3,7 +3,7 @@
  * Told of nothing between two rounds but plans that others wrote.
  */
 import type { Clock } from '../cluster/actor/clock.ts'
-import { messageOf } from '../cluster/errors.ts'
+import { MillraceError, messageOf } from '../cluster/errors.ts'
 import type { EventBus } from '../cluster/events.ts'
 import { describeUnread, type Protocol } from '../cluster/protocol/negotiation.ts'
 import { type Order, orderText } from '../cluster/protocol/orders.ts'
@@ -26,6 +26,8 @@ export interface CoordinatorOptions {
   /** Highest plan epoch in the views of a pipeline; 0 where nothing is known. */
   readonly viewEpoch: (pipeline: string) => Promise<number>
   readonly timing?: Partial<Timing>
+  /** Says whose the keys in Redis are, where nobody has since it was emptied. @throws MillraceError where another installation has */
+  readonly claimHome?: () => Promise<void>
   /** What it speaks; absent: what this build does. */
   readonly protocol?: Protocol
 }
@@ -65,6 +67,8 @@ export class Rounds {
   #roster: Roster | undefined
   #endedAt: number
   #told = ''
+  /** Generation of Redis under which the keys were claimed. */
+  #claimed: string | undefined
 
   constructor(options: CoordinatorOptions) {
     const { leaseMs, clock, leases, id } = options
@@ -83,6 +87,7 @@ export class Rounds {
     const leading = (await this.#readsAll()) && (await this.#elector.campaign())
     if (!leading) this.#standBy('another leads, or Redis is away')
     await this.#look()
+    if (leading) await this.#claim()
     if (leading) await this.#lead()
     this.#endedAt = this.#options.clock.now()
   }
@@ -162,6 +167,19 @@ export class Rounds {
     } catch {
       this.#roster = undefined
       this.#watch = undefined
+    }
+  }
+
+  /** Once a generation. Another's keys end this coordinator: two installations would plan with one roster. */
+  async #claim(): Promise<void> {
+    const generation = this.#roster?.generation
+    if (generation === undefined || generation === this.#claimed) return
+    try {
+      await this.#options.claimHome?.()
+      this.#claimed = generation
+    } catch (error) {
+      // Redis is away again: the next round tries.
+      if (error instanceof MillraceError) throw error
     }
   }
 

@@ -6,6 +6,7 @@ import { aclsFor } from '../acls/own.ts'
 import { requireAcls } from '../acls/preflight.ts'
 import { wholeNumber } from '../arguments.ts'
 import { connectedSettings } from '../connect.ts'
+import { requireHomeFirst } from '../home.ts'
 import { refuseFailures } from '../inject.ts'
 import { windowsOf } from '../insights.ts'
 import { untilInterrupted } from '../interrupt.ts'
@@ -31,6 +32,7 @@ const run = async ({ processes }: Options): Promise<void> => {
   refuseFailures()
   const settings = await connectedSettings(['input', 'home', 'redis'])
   await requireAcls(settings, aclsFor(settings, await pipelineFor(settings), {}, ['worker']))
+  await requireHomeFirst(settings)
   using interrupted = untilInterrupted()
   const write = logSink(settings, 'supervisor')
   const say = (text: string) => write({ level: 'info', event: 'told', text })

@@ -12,6 +12,7 @@ import { loadPipeline } from '../../pipelines/api/load.ts'
 import { makeSecrets } from '../../pipelines/api/options.ts'
 import { withAdmins } from '../admins.ts'
 import { demoName, withAddresses } from '../connect.ts'
+import { forgetGone } from '../home.ts'
 import { note } from '../output.ts'
 import { QUEUES_PATH } from '../queues.ts'
 import { addressesOf, ensureServices, findServices, servicesFolder } from '../services/services.ts'
@@ -76,8 +77,8 @@ const demoSettings = async (
   stack: AsyncDisposableStack,
 ): Promise<Settings> => {
   const name = demoName(pipeline.name)
-  if (options.keep !== true && (await findServices(asked, { name })) === undefined)
-    await rm(servicesFolder(asked, name), { recursive: true, force: true })
+  const anew = options.keep !== true && (await findServices(asked, { name })) === undefined
+  if (anew) await rm(servicesFolder(asked, name), { recursive: true, force: true })
   const twoClusters = options.twoClusters ?? showsTwoClusters.includes(pipeline.name)
   const services = stack.adopt(
     await ensureServices(asked, { name, log: note, twoClusters, ...(options.yes && { yes: true }) }),
@@ -88,5 +89,7 @@ const demoSettings = async (
   const given = services.kind === 'given' || asked.kafkaBrokers.length > 0
   const topicPrefix = given && asked.topicPrefix === '' ? `${name}.` : asked.topicPrefix
   const httpPort = asked.httpPort === settingsTable.httpPort.default ? 0 : asked.httpPort
-  return { ...withAddresses(asked, services), topicPrefix, clusterId: name, httpPort }
+  const settings = { ...withAddresses(asked, services), topicPrefix, clusterId: name, httpPort }
+  if (anew) await forgetGone(asked, settings)
+  return settings
 }

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { readSettings, type Settings, settingsTable } from '../../cluster/settings.ts'
 import { devName, withAddresses } from '../connect.ts'
+import { forgetGone } from '../home.ts'
 import { note } from '../output.ts'
 import { freePort } from '../services/ports.ts'
 import { ensureServices, findServices, servicesFolder } from '../services/services.ts'
@@ -46,6 +47,7 @@ export const takePlace = async (
     httpPort,
     logLevel,
   } as const
+  if (!keep) await forgetGone(asked, settings)
   const env = given
     ? `${settingsTable.topicPrefix.env}=${topicPrefix} ${settingsTable.clusterId.env}=${name} `
     : ''

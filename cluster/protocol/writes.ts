@@ -40,6 +40,6 @@ const conflict = (pipeline: string, other: Writer, topic: string): MillraceError
     'topic-conflict',
     `${pipeline} and ${other.pipeline} both write topic ${topic}, and ${other.pipeline} runs (worker ${other.worker})`,
     {
-      remedy: `give one of them a MILLRACE_TOPIC_PREFIX, or run it with \`millrace run ${pipeline} --as <name>\``,
+      remedy: `give one of them a MILLRACE_TOPIC_PREFIX and a MILLRACE_CLUSTER_ID of its own, or run it with \`millrace run ${pipeline} --as <name>\``,
     },
   )

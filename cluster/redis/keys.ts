@@ -6,6 +6,8 @@
 export interface Keys {
   /** Made anew by whoever finds it missing: a changed one tells that Redis was emptied. */
   readonly generation: string
+  /** Value: `<Kafka cluster id> <topic prefix>` of the installation that all of these are of; no time to live. */
+  readonly home: string
   /** Value: `<term> <holder>`, with a time to live. */
   lease(name: string): string
   /** Last term given out; no time to live. */
@@ -33,6 +35,7 @@ export const keysOf = (clusterId: string): Keys => {
   const own = `{${clusterId}}`
   return {
     generation: `${own}:generation`,
+    home: `${own}:home`,
     lease: (name) => `${own}:lease:${name}`,
     term: (name) => `${own}:term:${name}`,
     workers: `${own}:workers`,

@@ -15,6 +15,7 @@ const load = (name: string): Script => {
 
 export const scripts = {
   accessCheck: load('access-check'),
+  homeClaim: load('home-claim'),
   leaseAcquire: load('lease-acquire'),
   leaseRenew: load('lease-renew'),
   leaseRelease: load('lease-release'),

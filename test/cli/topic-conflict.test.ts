@@ -35,7 +35,7 @@ const registered = (cluster: TestCluster, pipeline: string, workers = 1): Promis
 
 const refusal = (cluster: TestCluster, own: string, other: string): RegExp =>
   new RegExp(
-    `millrace: ${own} and ${other} both write topic ${cluster.names.output}, and ${other} runs \\(worker .+\\); give one of them a MILLRACE_TOPIC_PREFIX, or run it with \`millrace run ${own} --as <name>\``,
+    `millrace: ${own} and ${other} both write topic ${cluster.names.output}, and ${other} runs \\(worker .+\\); give one of them a MILLRACE_TOPIC_PREFIX and a MILLRACE_CLUSTER_ID of its own, or run it with \`millrace run ${own} --as <name>\``,
   )
 
 const topicsOf = (cluster: TestCluster): Promise<readonly string[]> =>

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { EventBus } from '../../cluster/events.ts'
 import type { Protocol } from '../../cluster/protocol/negotiation.ts'
 import type { PlanRecord } from '../../cluster/protocol/plan.ts'
+import type { PlanLog } from '../../cluster/protocol/plan-log.ts'
 import { startCoordinator } from '../../coordinator/coordinator.ts'
 import { memoryLeases } from '../support/memory-leases.ts'
 import { memoryPlanStore } from '../support/memory-plan-log.ts'
@@ -32,12 +33,12 @@ const rig = () => {
     clock.after(1000, beat)
   }
   beat()
-  const coordinator = (id: string, protocol: Protocol) => {
+  const coordinator = (id: string, protocol: Protocol, log: PlanLog = store.writer()) => {
     const events = new EventBus()
     const said: string[] = []
     events.on('waiting', ({ for: what, detail }) => said.push(`${what}: ${detail}`))
     const means = { leases, workers, clock, events, leaseMs: LEASE, viewEpoch: async () => 0 }
-    return { ...startCoordinator({ ...means, id, protocol, log: store.writer() }), said }
+    return { ...startCoordinator({ ...means, id, protocol, log }), said }
   }
   const reports = (appliedEpoch: number, owned: readonly number[]) => {
     report = reportOf('a', owned, { appliedEpoch, speaks: 2 })
@@ -64,6 +65,21 @@ describe('a coordinator of an older build', () => {
     store.tell(planOf(42, ['a', 'a', 'a', 'a']))
     await clock.advance(2000)
     expect(old.status(), 'it reads the newest again').toMatchObject({ leading: true })
+    await old.stop()
+  })
+
+  test('reads the log at the begin of its term: what it has heard of it may be old', async () => {
+    const { clock, store, leases, coordinator } = rig()
+    store.tell(NEWER)
+    const follow: PlanLog['follow'] = (listener) => {
+      listener(planOf(5, ['a', 'a', 'a', null]))
+      return () => undefined
+    }
+    const old = coordinator('old', OLD, { ...store.writer(), follow })
+    await clock.advance(LEASE * 2)
+    expect(store.records).toEqual([])
+    expect(await leases.holder('coordinator')).toBeUndefined()
+    expect(old.said).toEqual([LINE])
     await old.stop()
   })
 

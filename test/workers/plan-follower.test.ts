@@ -65,6 +65,8 @@ describe('a plan of a version that is not read', () => {
 
   test('is not gone on with where it was kept by a predecessor of another build', async () => {
     const { tell, calls, follower } = rig(planOf(7, ['a', 'a'], 3))
+    await settle()
+    expect(calls).toEqual([])
     await tell(planOf(8, ['a', null]))
     expect(calls).toEqual([[8, [0]]])
     await follower.stop()

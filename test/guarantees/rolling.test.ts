@@ -59,6 +59,13 @@ const passedOver = (plans: readonly Seen[]): ReadonlySet<string> => {
   return found
 }
 
+/** For whoever has to find out why. */
+const told = (plans: readonly Seen[], all: readonly Running[]): string =>
+  [
+    ...plans.map(({ plan, at }) => `${Math.round(at)} ms: ${JSON.stringify(plan)}`),
+    ...all.flatMap(({ lines }, index) => lines.map((line) => `${index}: ${line}`)),
+  ].join('\n')
+
 const versionsOf = (plans: readonly Seen[]): readonly number[] =>
   plans.map(({ plan }) => plan.version).filter((version, index, all) => version !== all[index - 1])
 
@@ -132,7 +139,7 @@ test('rolled worker by worker, then the coordinator, and one step back: lost 0, 
   const produced = await flowing
   await cluster.drained(60_000)
 
-  expect(versionsOf(log.plans)).toEqual([OLD, NEW, OLD])
+  expect(versionsOf(log.plans), told(log.plans, all)).toEqual([OLD, NEW, OLD])
   const wait = longestWait(log.plans)
   console.info(
     `rolling: ${log.plans.length} plans, a slot without an owner for ${Math.round(wait)} ms at most`,

@@ -1,10 +1,12 @@
 /**
  * Guarantee: two Kafka clusters that share one Redis under one cluster id by mistake: the second is refused at its start with one
- * line, whatever it starts, also after Redis was flushed; nothing of it is made, and nothing of the first moves.
+ * line, whatever it starts, also after Redis was flushed; nothing of it is made, and no slot of the first goes to it.
  */
 import { expect, test } from 'vitest'
 import { withAdmins } from '../../cli/admins.ts'
 import { createInput } from '../../cluster/kafka/admin.ts'
+import { kafkaPlanSource } from '../../cluster/kafka/plan-log.ts'
+import { clusterTopic } from '../../cluster/protocol/names.ts'
 import { closeRedis, connectRedis } from '../../cluster/redis/client.ts'
 import { keysOf } from '../../cluster/redis/keys.ts'
 import { readSettings } from '../../cluster/settings.ts'
@@ -13,6 +15,17 @@ import { startOwnKafka, startOwnRedis, useServices } from '../support/services.t
 
 const RECORDS = 20_000
 const START_MS = 60_000
+
+/** Everybody whom a plan gave a slot to. */
+const ownersPlanned = (cluster: TestCluster) => {
+  const owners = new Set<string>()
+  const topic = clusterTopic(cluster.settings.topicPrefix)
+  const source = kafkaPlanSource({ topology: cluster.input, topic, notice: () => undefined })
+  const stop = source.follow((plan) => {
+    for (const owner of plan.owners ?? []) if (owner !== null) owners.add(owner)
+  })
+  return { owners, [Symbol.dispose]: stop }
+}
 
 test('another Kafka cluster under the same cluster id is refused, and the first goes on: lost 0, double 0', {
   timeout: 240_000,
@@ -30,14 +43,13 @@ test('another Kafka cluster under the same cluster id is refused, and the first 
   await withAdmins(there, ({ input }) => createInput(input, cluster.names.input, there))
   const start = (env: Readonly<Record<string, string>>, ...args: readonly string[]) =>
     stack.use(new Running(args, { ...cluster.env, ...env }))
-  const owners = async () =>
-    (await cluster.reports())
-      .flatMap(({ worker, owned }) => owned.map(({ slot }) => `${slot} ${worker}`))
-      .sort()
+  const live = async () => (await cluster.roster()).live.map(({ worker }) => worker)
 
-  const { coordinator } = await cluster.start(2)
+  const { coordinator, workers } = await cluster.start(2)
+  await until('both workers have joined', START_MS, async () => (await live()).length === 2)
   const producing = cluster.produce(RECORDS, { rate: 2000, seed: 3 })
-  const before = await owners()
+  const own = await live()
+  using plans = ownersPlanned(cluster)
 
   const refused = async (env: Readonly<Record<string, string>>, why: RegExp, ...args: readonly string[]) => {
     const one = start(env, ...args)
@@ -61,7 +73,10 @@ test('another Kafka cluster under the same cluster id is refused, and the first 
 
   expect(await producing).toBe(RECORDS)
   await cluster.drained(START_MS)
-  expect(await owners(), 'nothing moved').toEqual(before)
+  expect(await live()).toEqual(own)
+  expect(own).toEqual(expect.arrayContaining([...plans.owners]))
+  expect(plans.owners.size).toBeGreaterThan(0)
+  expect(workers.count(/fenced|starts again/)).toBe(0)
   expect(await cluster.audit()).toMatchObject({ ...clean, produced: RECORDS })
 
   // What the line says helps: an id of its own; or, when the first is gone for good, its key is deleted.

@@ -107,6 +107,7 @@ test('rolled worker by worker, then the coordinator, and one step back: lost 0, 
 
   const coordinator = started(cluster.run('coordinator'))
   const workers = Array.from({ length: WORKERS }, olderWorker)
+  await until('all have joined', 60_000, async () => (await live()).length === WORKERS)
   await cluster.settled(60_000)
   const enough = new AbortController()
   const flowing = cluster.produce(Number.POSITIVE_INFINITY, { rate: 1000, seed: 8 }, enough.signal)

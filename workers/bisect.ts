@@ -36,6 +36,8 @@ interface Range {
 
 /** A record that was alone from the start runs twice: the first death may have been its thread's own. */
 const DEATHS_OF_THE_GUILTY = 2
+/** Threads that die of a record they were told not to run die of something else, which may pass: memory, a signal. */
+const DEATHS_IN_VAIN = 10
 
 export const runChunk = (pool: Runner, run: Run): Promise<TaskResult> => {
   const { batches, from, next } = run.chunk
@@ -66,11 +68,12 @@ const runRange = async (pool: Runner, run: Run, range: Range): Promise<TaskResul
       { ...range, deaths },
       cutsOf(from, to, 'at' in outcome ? outcome.at : undefined),
     )
-  if (deaths < DEATHS_OF_THE_GUILTY) return runRange(pool, run, { ...range, deaths })
-  if (overrides.faulty.has(from))
-    throw new Error(`a thread dies at offset ${from} without running it: ${cause}`)
+  const isSpared = overrides.faulty.has(from)
+  if (deaths < (isSpared ? DEATHS_IN_VAIN : DEATHS_OF_THE_GUILTY))
+    return runRange(pool, run, { ...range, deaths })
+  if (isSpared) throw new Error(`threads die at offset ${from} without running it: ${cause}`)
   const faulty = new Map([...overrides.faulty, [from, `thread-${cause}`] as const])
-  return runRange(pool, run, { ...range, overrides: { ...overrides, faulty }, deaths })
+  return runRange(pool, run, { ...range, overrides: { ...overrides, faulty }, deaths: 0 })
 }
 
 /** Where a range of two or more offsets is cut: around the suspect, and in the middle of what was before it; else in the middle. */

@@ -65,6 +65,13 @@ describe('a thread that dies', () => {
     expect(done).toBe(RECORDS)
   })
 
+  test('goes on dying of the record that it was told not to run, a few times: no harm done', async () => {
+    let left = 6
+    const { deaths, done } = await run((task) => (holds(700)(task) && left-- > 0 ? { at: 700 } : undefined))
+    expect(deaths.slice(1)).toEqual(new Array(5).fill('700-701'))
+    expect(done).toBe(RECORDS)
+  })
+
   test.each([0.5, 0.9, 0.99])(
     'names the last of a batch of which %s would have been bearable: no death a record',
     async (share) => {

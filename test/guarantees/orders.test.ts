@@ -20,7 +20,7 @@ import { startOwnRedis, uniqueName, useServices } from '../support/services.ts'
 
 const PARTITIONS = 8
 const SLOTS = 4
-const RATE = 1500
+const RATE = 600
 
 /** @returns the one line that it says */
 const order = async (cluster: TestCluster, ...args: readonly string[]): Promise<string> => {

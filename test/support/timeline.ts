@@ -152,8 +152,9 @@ export class Timeline implements AsyncDisposable {
     for (const [partition, to] of ends) {
       const from = this.#read.get(`${topic}/${partition}`) ?? 0
       if (from >= to) continue
-      const next = await scan(this.#home, { topic, partition, from, to }, (cursor) => take(partition, cursor))
-      this.#read.set(`${topic}/${partition}`, next)
+      await scan(this.#home, { topic, partition, from, to }, (cursor) => take(partition, cursor))
+      // Not what it returns: that may lie behind records beyond `to`, which nobody was shown.
+      this.#read.set(`${topic}/${partition}`, to)
     }
   }
 

@@ -1,8 +1,9 @@
 /** Guarantee: no leader, or two of them at once, harm nothing: work goes on, and Kafka refuses the plan of the deposed one. */
+import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { coordinatorTransactionalId } from '../../cluster/protocol/names.ts'
 import type { CoordinatorStatus } from '../../coordinator/coordinator.ts'
-import { type Running, TestCluster } from '../support/cluster.ts'
+import { type Running, TestCluster, until } from '../support/cluster.ts'
 import { API } from '../support/proxy.ts'
 import { startKafkaBehindProxies, useServices } from '../support/services.ts'
 import { timeOf, underLoad } from '../support/under-load.ts'
@@ -86,10 +87,12 @@ test('two leaders at once: the one that is thawed in the middle of writing a pla
       coordinator.child.kill('SIGCONT')
     }
     await coordinator.says(/leads no more after term \d+: a later leader writes/, 60_000)
-    const [was, is] = await Promise.all([statusOf(coordinator), statusOf(standby)])
-    expect([was.leading, is.leading]).toEqual([false, true])
     // What it had begun to write is nowhere: it follows the plans of the other.
-    expect(was.plans).toEqual(is.plans)
-    expect(is.plans[0]?.leader).toBe(is.id)
+    await until('it has the plan of the other', 60_000, async () => {
+      const [was, is] = await Promise.all([statusOf(coordinator), statusOf(standby)])
+      expect([was.leading, is.leading]).toEqual([false, true])
+      expect(is.plans[0]?.leader).toBe(is.id)
+      return isDeepStrictEqual(was.plans, is.plans)
+    })
   })
 })

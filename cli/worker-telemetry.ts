@@ -36,8 +36,8 @@ export const watchWorker = async (watched: WatchedWorker): Promise<AsyncDisposab
 }
 
 /** Alive: its loop turns. Ready: it has registered, and every slot that the plan gives it runs and moves. */
-const probesOf = (
-  { worker }: Host,
+export const probesOf = (
+  { worker }: { readonly worker: Pick<Host['worker'], 'report' | 'still' | 'kafkaAwayMs'> },
   appliedEpoch: WatchedWorker['appliedEpoch'],
   stallTimeout: number,
 ): Probes => ({

@@ -97,6 +97,8 @@ const connectKafka = async (settings: Settings, clientId: string) => {
   const lane = () => connectTopology(settings, 'home', clientId)
   const home = await lane()
   const lanes = [home, ...(await Promise.all(Array.from({ length: LANES - 1 }, lane)))] as const
+  // Whoever looks whether the flow moves must not wait behind it.
+  const asks = { input: await connectTopology(settings, 'input', clientId), home: await lane() }
   await requireVerification(home)
   const admins = {
     input: kafkaClient(settings, 'input').admin(),
@@ -108,10 +110,10 @@ const connectKafka = async (settings: Settings, clientId: string) => {
       admins.input.disconnect(),
       admins.home.disconnect(),
       input.connections.close(),
-      ...lanes.map(({ connections }) => connections.close()),
+      ...[...lanes, asks.input, asks.home].map(({ connections }) => connections.close()),
     ])
   }
-  return { input, home, lanes, admins, close }
+  return { input, home, lanes, asks, admins, close }
 }
 
 /** @throws MillraceError whatever keeps a worker from starting, before anything is half made */
@@ -132,7 +134,7 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
   const writer = { pipeline: name, worker: options.worker, startedAt: Date.now(), writes: writesOf(names) }
   await keepApart({ workers, writer })
   const kafka = await connectKafka(settings, options.worker)
-  const { input, home, lanes, admins } = kafka
+  const { input, home, lanes, asks, admins } = kafka
   await requireHome(settings, { redis, admin: admins.home })
   const { slots, topics, input: inputTopic } = await ensureTopics(admins, names, settings)
   await Promise.all([input.topic(names.input), ...lanes.map((lane) => lane.refresh(names.state))])
@@ -151,6 +153,7 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
     worker: options.worker,
     input,
     lanes,
+    asks,
     admin: admins.input,
     inputTopic,
     topics,

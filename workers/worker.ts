@@ -52,6 +52,8 @@ export interface WorkerParts {
   readonly input: Topology
   /** One a produce lane: shards share a few sockets per leader. */
   readonly lanes: readonly [Topology, ...Topology[]]
+  /** On connections that no record takes: for looks at where the topics end. Absent: those of the flow. */
+  readonly asks?: { readonly input: Topology; readonly home: Topology }
   readonly admin: Admin
   readonly inputTopic: TopicDescription
   readonly topics: ReadonlyMap<string, TopicDescription>
@@ -172,19 +174,24 @@ export class Worker {
       rules: settings,
       slots: () => [...this.#shards.values()].map(({ shard }) => shard.progress()),
       askEnds: () => this.#learnEnds(),
-      askAnybody: () => input.refresh(names.input),
+      askAnybody: () => this.#asks.input.refresh(names.input),
       stalled: (slot, ms) => this.#heal(slot, ms),
     })
   }
 
+  get #asks() {
+    return this.#parts.asks ?? { input: this.#parts.input, home: this.#parts.lanes[0] }
+  }
+
   /** Of both clusters: a slot whose outputs cannot be written waits for Kafka as well. */
   async #learnEnds(): Promise<void> {
-    const { input, lanes, names } = this.#parts
+    const { names } = this.#parts
+    const { input, home } = this.#asks
     const [slots, partitions] = [[...this.#shards.keys()], [...this.positions().keys()]]
     if (partitions.length === 0) return input.refresh(names.input)
     const [ends] = await Promise.all([
       input.offsets(names.input, partitions, LATEST, ENDS_MS),
-      lanes[0].offsets(names.state, slots, LATEST, ENDS_MS),
+      home.offsets(names.state, slots, LATEST, ENDS_MS),
     ])
     for (const { shard } of this.#shards.values()) shard.learn(ends)
   }

@@ -6,8 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { MillraceError } from '../errors.ts'
 import { PROTOCOL } from '../protocol/negotiation.ts'
 import { type Act, type Order, orderKey } from '../protocol/orders.ts'
-import { encodeBatch } from './codec/records.ts'
-import { newestOrderEpoch, type PlanTopic } from './plan-log.ts'
+import { newestOrderEpoch, type PlanTopic, partOf } from './plan-log.ts'
 import type { Opened, TransactResult, Writer } from './ports.ts'
 
 type Failed = Exclude<Opened | TransactResult, { readonly result: 'open' | 'committed' }>
@@ -24,10 +23,7 @@ export const appendOrder = async (
   const epoch = (await newestOrderEpoch(where)) + 1
   // Whoever leads and works may be of an older build.
   const order = { version: PROTOCOL.oldest, pipeline, epoch, id: randomUUID(), act }
-  const batch = encodeBatch([{ timestamp: Date.now(), key: orderKey(order), value: JSON.stringify(order) }])
-  if (batch === undefined) throw new MillraceError('internal', 'an empty batch of orders')
-  const part = { topic: where.topic, partition: 0, bytes: batch.bytes, records: batch.count }
-  const written = await writer.transact([part])
+  const written = await writer.transact([partOf(where.topic, orderKey(order), order)])
   if (written.result !== 'committed') throw failure(where.topic, written)
   return order
 }

@@ -131,7 +131,7 @@ export const kafkaPlanLog = (where: PlanTopic, writer: Writer): PlanLog => {
         const again = opened(reply.result, 'detail' in reply ? reply.detail : '')
         if (again !== 'ok') return again
       }
-      const reply = await writer.transact([partOf(where.topic, plan)])
+      const reply = await writer.transact([partOf(where.topic, `plan/${plan.pipeline}`, plan)])
       return opened(reply.result, 'detail' in reply ? reply.detail : '')
     },
   }
@@ -184,9 +184,9 @@ const textsOf = (cursor: RecordCursor) => ({
 const textAt = (cursor: RecordCursor, start: number, end: number): string | undefined =>
   start < 0 ? undefined : cursor.bytes.toString('utf8', start, end)
 
-const partOf = (topic: string, plan: PlanRecord): Part => {
-  const record = { timestamp: Date.now(), key: `plan/${plan.pipeline}`, value: JSON.stringify(plan) }
-  const batch = encodeBatch([record])
-  if (batch === undefined) throw new MillraceError('internal', 'an empty batch of plans')
+/** One record of the cluster topic. */
+export const partOf = (topic: string, key: string, value: PlanRecord | Order): Part => {
+  const batch = encodeBatch([{ timestamp: Date.now(), key, value: JSON.stringify(value) }])
+  if (batch === undefined) throw new MillraceError('internal', 'an empty batch')
   return { topic, partition: 0, bytes: batch.bytes, records: batch.count }
 }

@@ -22,6 +22,11 @@ const PARTITIONS = 8
 const SLOTS = 4
 const RATE = 600
 
+const openCluster = async (): Promise<TestCluster> => {
+  const { kafka, redis } = await useServices()
+  return TestCluster.open({ kafka, redis, partitions: PARTITIONS, settings: { slots: SLOTS } })
+}
+
 /** @returns the one line that it says */
 const order = async (cluster: TestCluster, ...args: readonly string[]): Promise<string> => {
   const run = await millrace(args, { env: cluster.env })
@@ -83,13 +88,7 @@ const ends = async (cluster: TestCluster, sent: number): Promise<void> => {
 test('in full flow a worker is drained, slots are moved and pinned: each is where it was ordered, nothing is lost or doubled', {
   timeout: 300_000,
 }, async () => {
-  const { kafka, redis } = await useServices()
-  await using cluster = await TestCluster.open({
-    kafka,
-    redis,
-    partitions: PARTITIONS,
-    settings: { slots: SLOTS },
-  })
+  await using cluster = await openCluster()
   await cluster.start(2)
   const flowing = flow(cluster, 'orders in full flow')
   await cluster.flows(60_000)
@@ -131,13 +130,7 @@ test('in full flow a worker is drained, slots are moved and pinned: each is wher
 test('a paused partition stands, the others go on, those of its slot too; resumed it goes on where it stood', {
   timeout: 240_000,
 }, async () => {
-  const { kafka, redis } = await useServices()
-  await using cluster = await TestCluster.open({
-    kafka,
-    redis,
-    partitions: PARTITIONS,
-    settings: { slots: SLOTS },
-  })
+  await using cluster = await openCluster()
   await cluster.start(2)
   const flowing = flow(cluster, 'a pause')
   await cluster.flows(60_000)

@@ -9,20 +9,16 @@
  *   more than `EFFICIENT` of what it moves. So noise moves nothing;
  * - the same values give the same target, in whatever order workers are listed.
  */
+import type { Standing } from '../cluster/protocol/plan.ts'
+
 export interface Candidate {
   readonly worker: string
   /** Relative to the others, above 0. */
   readonly capacity: number
 }
 
-export interface Orders {
-  /** Slot -> worker. A pin to a worker that is not there waits for it. */
-  readonly pins: Readonly<Record<string, string>>
-  /** Workers that shall own nothing. */
-  readonly drains: readonly string[]
-}
-
-export const noOrders: Orders = { pins: {}, drains: [] }
+/** A pin to a worker that is not there waits for it. */
+export type Orders = Pick<Standing, 'pins' | 'drains'>
 
 export interface PlanInput {
   readonly workers: readonly Candidate[]

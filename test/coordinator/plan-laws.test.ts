@@ -2,7 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../cli/random.ts'
-import { type Candidate, noOrders, planTarget } from '../../coordinator/plan.ts'
+import { noStanding } from '../../coordinator/orders.ts'
+import { type Candidate, planTarget } from '../../coordinator/plan.ts'
 import {
   eligibleOf,
   loadsOf,
@@ -90,7 +91,7 @@ describe('the plan under orders', () => {
         const previous = costs.map(() => null)
         const drained = settle({ workers, costs, previous, orders: { pins: {}, drains }, balance: true })
         expect(drained).not.toContain(drains[0])
-        const back = { workers, costs, previous: drained, orders: noOrders, balance: true }
+        const back = { workers, costs, previous: drained, orders: noStanding, balance: true }
         expect(voluntaryOf(back)).toBeLessThanOrEqual(Math.ceil(costs.length / workers.length))
       }),
     )
@@ -108,7 +109,7 @@ describe('the plan at rest', () => {
   test('no single move would take a tenth of the mean load off the busiest worker: capacity counts', () => {
     fc.assert(
       fc.property(situation, (anything) => {
-        const input = { ...anything, orders: noOrders }
+        const input = { ...anything, orders: noStanding }
         const { workers, costs } = input
         const rest = settle(input)
         const loads = loadsOf(rest, costs, workers)
@@ -140,7 +141,7 @@ describe('the plan at rest', () => {
           const costs = zipfCosts(slots, () => random.unit(), { total: 1500 * count })
           const workers = Array.from({ length: count }, (_, at) => ({ worker: `w${at}`, capacity: 1 }))
           const previous = costs.map(() => `w${random.below(count)}`)
-          const rest = settle({ workers, costs, previous, orders: noOrders, balance: true })
+          const rest = settle({ workers, costs, previous, orders: noStanding, balance: true })
           const loads = workers.map(({ worker }) =>
             costs.reduce((sum, cost, slot) => sum + (rest[slot] === worker ? cost : 0), 0),
           )

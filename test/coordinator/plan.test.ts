@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Candidate, noOrders, type Owners, type PlanInput, planTarget } from '../../coordinator/plan.ts'
+import { noStanding } from '../../coordinator/orders.ts'
+import { type Candidate, type Owners, type PlanInput, planTarget } from '../../coordinator/plan.ts'
 
 const named = (count: number): readonly Candidate[] =>
   Array.from({ length: count }, (_, index) => ({ worker: `worker-${index}`, capacity: 1 }))
@@ -8,7 +9,7 @@ const even = (slots: number, cost = 100): readonly number[] => new Array<number>
 const nobody = (slots: number): Owners => new Array<null>(slots).fill(null)
 
 const plan = (over: Partial<PlanInput> & Pick<PlanInput, 'workers' | 'costs'>): Owners =>
-  planTarget({ previous: nobody(over.costs.length), orders: noOrders, balance: true, ...over })
+  planTarget({ previous: nobody(over.costs.length), orders: noStanding, balance: true, ...over })
 
 /** Plans until nothing moves any more. */
 const settle = (input: PlanInput, rounds = 200): Owners => {
@@ -49,7 +50,7 @@ const situation = fc.tuple(workers, costs).chain(([live, cost]) =>
       workers: live,
       costs: cost,
       previous,
-      orders: noOrders,
+      orders: noStanding,
       balance,
     }),
   ),
@@ -133,7 +134,7 @@ describe('the plan', () => {
         fc.infiniteStream(fc.double({ min: -0.02, max: 0.02, noNaN: true })),
         (live, cost, noise) => {
           const at = plan({ workers: live, costs: cost })
-          const rest = settle({ workers: live, costs: cost, previous: at, orders: noOrders, balance: true })
+          const rest = settle({ workers: live, costs: cost, previous: at, orders: noStanding, balance: true })
           fc.pre(moved(at, rest) === 0)
           const noisy = cost.map((one) => one * (1 + Number(noise.next().value)))
           expect(plan({ workers: live, costs: noisy, previous: rest })).toEqual(rest)
@@ -166,7 +167,7 @@ describe('the plan', () => {
             workers: live,
             costs: cost,
             previous: piled,
-            orders: noOrders,
+            orders: noStanding,
             balance: true,
           })
           const loads = loadsOf(rest, cost, live)
@@ -187,7 +188,7 @@ describe('the plan', () => {
 
   test('a pinned slot goes where it is pinned and stays; a pin to nobody waits', () => {
     const pins = { 0: 'worker-1', 1: 'worker-1', 2: 'worker-1', 3: 'elsewhere' }
-    const orders = { ...noOrders, pins }
+    const orders = { ...noStanding, pins }
     const first = plan({ workers: named(2), costs: even(4), orders })
     expect(first.slice(0, 3)).toEqual(['worker-1', 'worker-1', 'worker-1'])
     expect(first[3]).toBe('worker-0')
@@ -197,7 +198,7 @@ describe('the plan', () => {
   })
 
   test('a drained worker owns nothing', () => {
-    const orders = { ...noOrders, drains: ['worker-0'] }
+    const orders = { ...noStanding, drains: ['worker-0'] }
     const target = plan({
       workers: named(3),
       costs: even(9),

@@ -18,8 +18,9 @@ const say = (line) => print(`${line}\n`)
 const inModules = (path) => join(project, 'node_modules', path)
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
-/** Named again at the end, where a long log is read first: `file: test`, then the first line of why. */
+/** Told again at the end, where a long log is read first: `file: test`, then why. */
 const failures = []
+const REASON_LINES = 25
 
 /** Runs one group under its name and says how long it took. */
 const group = async (name, run) => {
@@ -59,7 +60,8 @@ const vitest = (files, flags) => async () => {
     const reasons = tests.map(({ fullName, failureMessages }) => [fullName, failureMessages[0]])
     if (tests.length === 0 && file.status === 'failed') reasons.push(['outside any test', file.message])
     for (const [test, reason = ''] of reasons) {
-      failures.push(`${relative(project, file.name)}: ${test}\n    ${reason.split('\n')[0]}`)
+      const why = reason.split('\n').slice(0, REASON_LINES).join('\n    ')
+      failures.push(`${relative(project, file.name)}: ${test}\n    ${why}`)
     }
   }
   return ok

@@ -76,13 +76,20 @@ export const startProcess = async (program: Program): Promise<ServiceProcess> =>
   }
 }
 
+/** Lines of a stack say where, and hide what was said before them. */
+const STACK = /^(at |\.\.\. \d+ more)/
+
 /** The last lines of a log in one, for an error message. */
 export const tail = (logFile: string, lines = 3): string => {
   if (!existsSync(logFile)) return ''
   const written = readFileSync(logFile, 'utf8')
     .split('\n')
     .map((line) => line.trim())
-  return written.filter(Boolean).slice(-lines).join(' | ').slice(-600)
+  return written
+    .filter((line) => line !== '' && !STACK.test(line))
+    .slice(-lines)
+    .join(' | ')
+    .slice(-600)
 }
 
 /**

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { postAlerts } from '../../cli/alert-hook.ts'
+import { freePort } from '../../cli/services/ports.ts'
 import { EventBus, type Events } from '../../cluster/events.ts'
 import { alertUnsentLine } from '../../telemetry/log.ts'
-import { freePort } from '../support/redis.ts'
 
 const alert = { pipeline: 'p', errorClass: 'parsing', count: 120, at: 100 }
 const backoff = { firstMs: 10, maxMs: 20 }

@@ -1,22 +1,12 @@
 /** A redis-server of the test's own, on a free loopback port: for what needs settings of its own, a restart or a flush. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { freePort } from '../../cli/services/ports.ts'
 
 export interface OwnRedis {
   readonly url: string
   readonly port: number
   stop(): Promise<void>
-}
-
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 export const startRedis = async (args: readonly string[] = [], port?: number): Promise<OwnRedis> => {

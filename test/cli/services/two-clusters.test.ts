@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { freePort, LOOPBACK, portsLike } from '../../../cli/services/ports.ts'
 import { run } from '../../../cli/services/run.ts'
@@ -62,15 +62,28 @@ test('a cluster that the settings name is not started, and not mistaken for anot
   expect(await given({ kafkaBrokers: kafka, homeBrokers: ['h:1'] })).toMatchObject({ kafka, home: ['h:1'] })
 }, 60_000)
 
+/** A port that the system gives to a server, while that is open and after. */
+const portOfServer = async () => {
+  const server = createServer().listen(0, LOOPBACK)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return { port, close: () => new Promise((resolve) => server.close(resolve)) }
+}
+
 test('a wished port that is taken is replaced, a free one is taken', async () => {
-  const taken = createServer()
-  taken.listen(0, LOOPBACK)
-  await once(taken, 'listening')
-  const address = taken.address()
-  const port = typeof address === 'object' ? (address?.port ?? 0) : 0
-  const free = await freePort()
-  const [first, second] = await portsLike([port, free])
-  taken.close()
-  expect(first).not.toBe(port)
-  expect(second).toBe(free)
+  const [taken, free] = [await portOfServer(), await portOfServer()]
+  await free.close()
+  const [first, second] = await portsLike([taken.port, free.port])
+  await taken.close()
+  expect(first).not.toBe(taken.port)
+  expect(second).toBe(free.port)
+})
+
+test('a port that was given out is given to nobody else, also while nothing listens there', async () => {
+  const port = await freePort()
+  expect(await portsLike([port])).not.toContain(port)
+  const asked = `import { portsLike } from './cli/services/ports.ts'; console.log(...await portsLike([${port}]))`
+  const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', asked])
+  expect(stdout).toMatch(/^\d+\n$/)
+  expect(Number(stdout)).not.toBe(port)
 })

@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { Redis } from 'ioredis'
 import { afterEach, describe, expect, test } from 'vitest'
+import { freePort } from '../../../cli/services/ports.ts'
 import { EventBus } from '../../../cluster/events.ts'
 import { closeRedis, connectRedis } from '../../../cluster/redis/client.ts'
 import { readSettings } from '../../../cluster/settings.ts'
-import { freePort, type OwnRedis, startRedis } from '../../support/redis.ts'
+import { type OwnRedis, startRedis } from '../../support/redis.ts'
 
 const settings = (redisUrl: string, startTimeout = 400) => readSettings({}, { redisUrl, startTimeout })
 

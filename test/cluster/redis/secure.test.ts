@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../../../cli/services/ports.ts'
 import { settingsEnv } from '../../../cli/settings-env.ts'
 import { EventBus } from '../../../cluster/events.ts'
 import { redisRule, requireAccess } from '../../../cluster/redis/access.ts'
@@ -10,7 +11,7 @@ import { consumeRetries, queuePlace, type RunJob, retryQueue } from '../../../cl
 import { readSettings, type Settings } from '../../../cluster/settings.ts'
 import { millrace } from '../../cli/millrace.ts'
 import { type Certificates, makeCertificates } from '../../support/certificates.ts'
-import { freePort, type OwnRedis, startRedis } from '../../support/redis.ts'
+import { type OwnRedis, startRedis } from '../../support/redis.ts'
 import { type SharedServices, useServices } from '../../support/services.ts'
 
 const PASSWORD = 'correct-horse'

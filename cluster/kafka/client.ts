@@ -15,6 +15,9 @@ import { oauthMechanism } from './oauth.ts'
 /** `input` holds the input topic, `home` everything that Millrace writes; mostly they are one cluster. */
 export type Which = 'input' | 'home'
 
+/** Some ten seconds in all. Said here, as kafkajs has other ones of its own where NODE_ENV is `test`: what is tested shall be what runs. */
+const RETRY = { initialRetryTime: 50, factor: 0.02, multiplier: 1.5, maxRetryTime: 1000, retries: 15 }
+
 export const brokersOf = (settings: Settings, which: Which): readonly string[] =>
   which === 'home' && settings.homeBrokers.length > 0 ? settings.homeBrokers : settings.kafkaBrokers
 
@@ -30,6 +33,7 @@ export const kafkaConfig = (settings: Settings, which: Which): KafkaConfig => {
     connectionTimeout: 5000,
     authenticationTimeout: 10_000,
     requestTimeout: settings.requestTimeout,
+    retry: RETRY,
     ...(settings.kafkaTls ? { ssl: tlsOf(settings) } : {}),
     ...(sasl === undefined ? {} : { sasl }),
     logLevel: settings.logLevel === 'debug' ? logLevel.INFO : logLevel.NOTHING,

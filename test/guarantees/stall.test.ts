@@ -53,10 +53,18 @@ const longestSilence = async (cluster: TestCluster, worker: string, act: Promise
   return seen.longest
 }
 
+/** Fetches of the input name it by its id; the plan, which a worker fetches as well, is no part of the flow. */
+const holdFetches = async ({ input, names }: TestCluster, worker: string) => {
+  const id = Buffer.from((await input.topic(names.input)).topicId, 'base64url')
+  return proxy.holdReply(API.fetch, (request) => clientIdOf(request) === worker && request.bytes.includes(id))
+}
+const holdCommits = async (_: TestCluster, worker: string) =>
+  proxy.holdReply(API.endTxn, (request) => clientIdOf(request) === worker)
+
 test.each([
-  ['whose fetches are never answered', API.fetch],
-  ['whose commits are never answered', API.endTxn],
-] as const)('a worker %s is started again, the other goes on', { timeout: 300_000 }, async (_, api) => {
+  ['whose fetches are never answered', holdFetches],
+  ['whose commits are never answered', holdCommits],
+] as const)('a worker %s is started again, the other goes on', { timeout: 300_000 }, async (_, hold) => {
   const { cluster, workers } = await started()
   await using _cluster = cluster
   const enough = new AbortController()
@@ -64,7 +72,7 @@ test.each([
   await cluster.flows(60_000)
   const [victim, other] = await cluster.reports()
   if (victim === undefined || other === undefined) throw new Error('no two workers')
-  const lost = proxy.holdReply(api, (request) => clientIdOf(request) === victim.worker)
+  const lost = await hold(cluster, victim.worker)
   await lost.held
   const begun = performance.now()
   const healing = workers.says(/worker process \d+ ended \(.*slot \d+ stood still/, 120_000)

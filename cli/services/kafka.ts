@@ -44,7 +44,7 @@ export interface Broker {
   kill(): Promise<void>
   /** Same ports, same data. Resolves when it answers. */
   start(): Promise<void>
-  stop(): Promise<void>
+  stop(graceMs?: number): Promise<void>
   /** From now on it outlives this process. */
   leave(): Promise<void>
 }
@@ -53,7 +53,8 @@ export interface KafkaCluster {
   /** What clients use: the proxies where there are any. */
   readonly addresses: readonly string[]
   readonly brokers: readonly Broker[]
-  stop(): Promise<void>
+  /** Whoever does not end within the grace is killed. */
+  stop(graceMs?: number): Promise<void>
 }
 
 const START_TIMEOUT = 60_000
@@ -63,8 +64,8 @@ export const startKafkaCluster = async (options: KafkaOptions): Promise<KafkaClu
   await format(options, places)
   const brokers = await Promise.all(places.map((place) => launch(options, place)))
   const addresses = places.map((place) => `${LOOPBACK}:${place.advertisedPort ?? place.ports.client}`)
-  const stop = async () => {
-    await Promise.all(brokers.map((broker) => broker.stop()))
+  const stop = async (graceMs?: number) => {
+    await Promise.all(brokers.map((broker) => broker.stop(graceMs)))
   }
   try {
     await Promise.all(brokers.map((broker) => broker.ready(places.length)))
@@ -156,7 +157,7 @@ const launch = async (options: KafkaOptions, place: BrokerPlace): Promise<Launch
       process = await spawnBroker()
       await ready(1)
     },
-    stop: () => process.stop(),
+    stop: (graceMs) => process.stop(graceMs),
     leave: () => process.leave(),
     ready,
   }

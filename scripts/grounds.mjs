@@ -11,11 +11,14 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const project = dirname(dirname(fileURLToPath(import.meta.url)))
 const dataDir = join(project, '.millrace')
+/** Test files on services at a time: each has some processes of its own, which wait as much as they compute. */
+const IN_PROCESSES = Math.max(3, Math.floor(availableParallelism() / 2))
 
 const ensureServices = async () => {
   const { ensureKafkaInstall, ensureTools } = await import('../cli/services/native.ts')
@@ -71,13 +74,13 @@ export const grounds = [
       await ensureServices()
       runInstaller('test/support/openssl-install.ts')
     },
-    atOnce: 3,
+    atOnce: IN_PROCESSES,
   },
   {
     name: 'tests on real Kafka and Redis',
     helpers: ['services.ts', 'redis.ts'],
     ensure: ensureServices,
-    atOnce: 3,
+    atOnce: IN_PROCESSES,
   },
   {
     name: 'tests with the tools of image and compose file',

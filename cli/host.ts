@@ -54,6 +54,7 @@ export interface Host {
   readonly names: Names
   readonly name: string
   readonly slots: number
+  /** Both clusters on connections that no record takes: a long poll for the next plan would hold up a restore. */
   readonly input: Topology
   readonly home: Topology
   /** Where the run ends, by partition; absent where it does not. */
@@ -172,7 +173,7 @@ export const hostWorker = async (settings: Settings, options: HostOptions): Prom
     closeRedis(redis)
   }
   const to = bounds.to && { to: bounds.to }
-  return { ...to, worker, workers, writer, pipeline, names, name, slots, redis, input, home, close }
+  return { ...to, worker, workers, writer, pipeline, names, name, slots, redis, ...asks, close }
 }
 
 /** Without a coordinator nobody counts epochs: whoever starts a run decides, also over parts of a state that was given up. */

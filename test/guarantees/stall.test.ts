@@ -41,6 +41,7 @@ const longestSilence = async (cluster: TestCluster, worker: string, act: Promise
   const ended = act.finally(() => {
     over = true
   })
+  ended.catch(() => undefined) // It is awaited below.
   await until('it is over', 300_000, async () => {
     const report = (await cluster.reports()).find((one) => one.worker === worker)
     const position = report === undefined ? seen.position : positionsOf(report)

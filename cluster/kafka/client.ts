@@ -11,6 +11,8 @@ import { kafkaErrors } from './admin-failures.ts'
 import { asMillraceError, isAuthenticationFailure, ownError, pause } from './failures.ts'
 import { isClosed, listenerMismatch, wantsLogin } from './listener.ts'
 import { oauthMechanism } from './oauth.ts'
+// It mends kafkajs itself: whoever gets a client from here has it mended.
+import './seam.ts'
 
 /** `input` holds the input topic, `home` everything that Millrace writes; mostly they are one cluster. */
 export type Which = 'input' | 'home'

@@ -64,6 +64,8 @@ export const pause = (ms: number, signal?: AbortSignal): Promise<void> => sleep(
 /** Resolves when the work has ended, however, or at the deadline (epoch ms): what it comes to later is nobody's. */
 export const untilDeadline = async (deadline: number, work: Promise<unknown>): Promise<void> => {
   const done = new AbortController()
-  await Promise.race([work.catch(() => undefined), pause(Math.max(0, deadline - Date.now()), done.signal)])
+  // A timer may go off a millisecond early, and whoever is woken by this one looks at the time.
+  const left = Math.max(0, deadline + 1 - Date.now())
+  await Promise.race([work.catch(() => undefined), pause(left, done.signal)])
   done.abort()
 }

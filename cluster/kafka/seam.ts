@@ -67,7 +67,14 @@ interface ConnectionPool {
   host: string
   port: number
   pool: Connection[]
+  send(call: InnerCall): Promise<unknown>
 }
+/** One request as kafkajs makes it. */
+interface InnerCall {
+  readonly request: { encode(): Promise<{ readonly buf: Buffer }> }
+  readonly response: unknown
+}
+type MetadataCall = (wanted: { topics: readonly string[]; allowAutoTopicCreation: boolean }) => InnerCall
 type ApiVersions = Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>
 interface InnerBroker {
   connectionPool: ConnectionPool
@@ -75,17 +82,27 @@ interface InnerBroker {
   isConnected(): boolean
   connect(): Promise<void>
   offsetCommit(request: OffsetCommit): Promise<unknown>
+  metadata(topics?: readonly string[]): Promise<unknown>
+  lookupRequest(apiKey: number, definition: unknown): MetadataCall
+}
+interface InnerBrokerPool {
+  readonly brokers: Readonly<Record<string, InnerBroker>>
+  refreshMetadata(topics: readonly string[]): Promise<unknown>
 }
 interface InnerCluster {
-  readonly brokerPool: { readonly brokers: Readonly<Record<string, InnerBroker>> }
+  readonly brokerPool: InnerBrokerPool
   connect(): Promise<void>
   disconnect(): Promise<void>
   refreshMetadata(): Promise<void>
+  metadata(wanted?: { readonly topics?: readonly string[] }): Promise<unknown>
   getNodeIds(): string[]
   findBroker(target: { nodeId: string }): Promise<InnerBroker>
   findGroupCoordinator(target: { groupId: string }): Promise<InnerBroker>
 }
-type InnerClusterConstructor = new (options: Record<string, unknown>) => InnerCluster
+type InnerClusterConstructor = {
+  new (options: Record<string, unknown>): InnerCluster
+  prototype: InnerCluster
+}
 
 const Cluster = require('kafkajs/src/cluster/index.js') as InnerClusterConstructor
 const { createLogger } = require('kafkajs/src/loggers/index.js') as {
@@ -97,6 +114,11 @@ const { prototype: connectionPrototype } = require('kafkajs/src/network/connecti
 const { prototype: queuePrototype } = require('kafkajs/src/network/requestQueue/index.js') as {
   prototype: RequestQueue
 }
+const { prototype: brokerPrototype } = require('kafkajs/src/broker/index.js') as { prototype: InnerBroker }
+const { prototype: poolPrototype } = require('kafkajs/src/cluster/brokerPool.js') as {
+  prototype: InnerBrokerPool
+}
+const metadataRequest = require('kafkajs/src/protocol/requests/metadata/index.js') as unknown
 
 const SIZE_BYTES = 4
 const connectSocket = connectionPrototype.connect
@@ -124,6 +146,38 @@ const processData = connectionPrototype.processData
 connectionPrototype.processData = function (bytes): void {
   if (this.bytesBuffered === 0) this.chunks = []
   processData.call(this, bytes)
+}
+
+const METADATA_API = 3
+/** By its identity. */
+const NO_TOPICS: readonly string[] = Object.freeze([])
+const noTopicsIfNone = (topics: readonly string[]): readonly string[] =>
+  topics.length > 0 ? topics : NO_TOPICS
+
+/**
+ * Where kafkajs wants to know the brokers alone it asks for every topic of the cluster, and fails if any partition of any of them
+ * has no leader: one that nobody has missed for a year would keep all of us from connecting. Asked are the brokers alone now.
+ * A list of topics, `cluster.metadata()` without arguments, is what it was.
+ */
+const { refreshMetadata } = poolPrototype
+poolPrototype.refreshMetadata = function (topics): Promise<unknown> {
+  return refreshMetadata.call(this, noTopicsIfNone(topics))
+}
+const { metadata: clusterMetadata } = Cluster.prototype
+Cluster.prototype.metadata = function (wanted): Promise<unknown> {
+  return clusterMetadata.call(this, wanted?.topics && { topics: noTopicsIfNone(wanted.topics) })
+}
+const { metadata: brokerMetadata } = brokerPrototype
+brokerPrototype.metadata = function (topics): Promise<unknown> {
+  if (topics !== NO_TOPICS) return brokerMetadata.call(this, topics)
+  const ask = this.lookupRequest(METADATA_API, metadataRequest)
+  const { request, response } = ask({ topics: [], allowAutoTopicCreation: false })
+  const encode = async () => {
+    const body = await request.encode()
+    body.buf.writeInt32BE(0, 0) // The length of the list: none, where kafkajs has written null, which means all.
+    return body
+  }
+  return this.connectionPool.send({ request: { ...request, encode }, response })
 }
 
 export interface OffsetCommit {

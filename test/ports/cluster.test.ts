@@ -1,7 +1,10 @@
 /** Three brokers, replication 3: leaders and coordinators die in the middle of reading and writing. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { withAdmins } from '../../cli/admins.ts'
+import { connectTopology } from '../../cli/host.ts'
 import type { Writer } from '../../cluster/kafka/ports.ts'
 import { TransactionWriter } from '../../cluster/kafka/writer.ts'
+import { readSettings } from '../../cluster/settings.ts'
 import { uniqueName } from '../support/services.ts'
 import { type Collector, collect } from './collect.ts'
 import { type RealWorld, realWorld } from './real.ts'
@@ -119,6 +122,32 @@ describe('three brokers', () => {
     }
     await writing.until(100)
     await finish(await writing.stop())
+  }, 120_000)
+
+  test('a topic of somebody else that nobody leads keeps nobody from connecting, nor from making topics', async () => {
+    const [lost] = world.cluster.brokers
+    if (lost === undefined) throw new Error('a cluster has brokers')
+    const settings = readSettings({}, { kafkaBrokers: world.cluster.addresses.slice(1) })
+    const topic = uniqueName('unled')
+    const replicaAssignment = [{ partition: 0, replicas: [lost.id] }]
+    await withAdmins(settings, ({ home }) => home.createTopics({ topics: [{ topic, replicaAssignment }] }))
+    const watching = await world.topology()
+    await watching.topic(topic)
+    await lost.kill()
+    try {
+      while (watching.known(topic, 0) !== undefined) await watching.refresh(topic)
+      const topology = await connectTopology(settings, 'home')
+      await topology.connections.refresh()
+      await topology.connections.close()
+      const made = uniqueName('made')
+      await withAdmins(settings, async ({ home }) => {
+        expect((await home.describeCluster()).brokers).toHaveLength(2)
+        await home.createTopics({ topics: [{ topic: made, replicationFactor: 1 }] })
+        await home.deleteTopics({ topics: [topic, made] })
+      })
+    } finally {
+      await lost.start()
+    }
   }, 120_000)
 
   test('every broker is killed and started in turn: nothing lost or doubled', async () => {

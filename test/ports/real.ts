@@ -42,9 +42,6 @@ export interface RealWorld extends World {
 
 const REQUEST_TIMEOUT = 5000
 
-/** Topics are no test's subject here: a broker that its controller fenced for a while, as on a busy machine, is waited for. */
-const PATIENT = { connectionTimeout: 5000, retry: { initialRetryTime: 50, maxRetryTime: 1000, retries: 60 } }
-
 /** @param brokers each behind a proxy of its own; `seen`, `loseReply` and `holdReply` look at the first alone */
 export const realWorld = async (brokers = 1): Promise<RealWorld> => {
   const properties = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 200 }
@@ -54,7 +51,7 @@ export const realWorld = async (brokers = 1): Promise<RealWorld> => {
   const [first] = cluster.brokers
   const events = new EventBus()
   const opened: Connections[] = []
-  const kafka = new Kafka({ brokers: [...cluster.addresses], logLevel: logLevel.NOTHING, ...PATIENT })
+  const kafka = new Kafka({ brokers: [...cluster.addresses], logLevel: logLevel.NOTHING })
   const admin = kafka.admin()
   await admin.connect()
   const topology = async (requestTimeout = REQUEST_TIMEOUT): Promise<Topology> => {

@@ -79,15 +79,19 @@ export const awaitKafka = async (settings: Settings, which: Which, options: Wait
   const brokers = brokersOf(settings, which)
   const deadline = performance.now() + settings.startTimeout
   let told = ''
-  for (let closed = 0; ; ) {
-    const look = await lookAt(config)
+  for (let [turn, closed] = [0, 0]; ; turn++) {
+    const first = turn % brokers.length
+    // kafkajs begins with the first, and that one may be the one that is down.
+    const asked = { ...config, brokers: [...brokers.slice(first), ...brokers.slice(0, first)] }
+    const look = await lookAt(asked)
     if (look === undefined) return
     const why = messageOf(look.error)
     if (isClosed(why)) closed++
     const hopeless =
-      hopelessness(brokers, look.error) ?? (isClosed(why) && (await mismatch(config, look, closed)))
+      hopelessness(brokers, look.error) ?? (isClosed(why) && (await mismatch(asked, look, closed)))
     if (hopeless) throw hopeless
     if (options.signal?.aborted || performance.now() >= deadline) throw asMillraceError(look.error, brokers)
+    if (first < brokers.length - 1) continue
     if (why !== told) options.waiting?.(`Kafka at ${brokers.join(', ')}`, why)
     told = why
     await pause(300, options.signal)

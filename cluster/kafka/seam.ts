@@ -87,6 +87,8 @@ interface InnerBroker {
 }
 interface InnerBrokerPool {
   readonly brokers: Readonly<Record<string, InnerBroker>>
+  readonly seedBroker: InnerBroker
+  createSeedBroker(): Promise<void>
   refreshMetadata(topics: readonly string[]): Promise<unknown>
 }
 interface InnerCluster {
@@ -146,6 +148,22 @@ const processData = connectionPrototype.processData
 connectionPrototype.processData = function (bytes): void {
   if (this.bytesBuffered === 0) this.chunks = []
   processData.call(this, bytes)
+}
+
+const { createSeedBroker } = poolPrototype
+/**
+ * kafkajs turns to the next bootstrap address where one refuses, but not where one accepts and closes, as a forwarded port does
+ * while nobody is behind it: such a one counts as refused now.
+ */
+poolPrototype.createSeedBroker = async function (): Promise<void> {
+  await createSeedBroker.call(this)
+  const seed = this.seedBroker
+  const connect = seed.connect
+  seed.connect = () =>
+    connect.call(seed).catch((error: Error) => {
+      if (error.name === 'KafkaJSConnectionClosedError') error.name = 'KafkaJSConnectionError'
+      throw error
+    })
 }
 
 const METADATA_API = 3

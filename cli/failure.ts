@@ -1,7 +1,8 @@
 /** What a person sees of an error: one line, and the exit code of the table in cluster/errors.ts. */
 
 import { CommanderError } from 'commander'
-import { MillraceError } from '../cluster/errors.ts'
+import { MillraceError, messageOf } from '../cluster/errors.ts'
+import { isLost } from '../cluster/kafka/failures.ts'
 import { printableText } from '../cluster/printable.ts'
 
 export interface Failure {
@@ -15,9 +16,13 @@ const lineOf = (error: MillraceError): string => oneLine(`millrace: ${error.mess
 
 export const failureOf = (error: unknown): Failure => {
   if (error instanceof CommanderError) return usageFailure(error)
-  const known = error instanceof MillraceError ? error : unforeseen(error)
+  const known = error instanceof MillraceError ? error : isLost(error) ? lost(error) : unforeseen(error)
   return { line: lineOf(known), exitCode: known.exitCode }
 }
+
+/** Some call met a broker that went in that moment. */
+const lost = (error: unknown): MillraceError =>
+  new MillraceError('kafka-unreachable', `Kafka did not answer: ${messageOf(error)}`, { cause: error })
 
 const unforeseen = (error: unknown): MillraceError =>
   new MillraceError('internal', error instanceof Error ? `${error.name}: ${error.message}` : String(error), {

@@ -1,7 +1,7 @@
 /** That the keys in Redis are this installation's: asked by whoever writes there, before anything is made. */
 import type { Admin } from 'kafkajs'
 import { MillraceError } from '../cluster/errors.ts'
-import { adminFailure } from '../cluster/kafka/admin-failures.ts'
+import { describeCluster } from '../cluster/kafka/admin.ts'
 import { closeRedis, connectRedis } from '../cluster/redis/client.ts'
 import { claimHome, forgetHome, type Home } from '../cluster/redis/home.ts'
 import { keysOf } from '../cluster/redis/keys.ts'
@@ -20,9 +20,7 @@ export const requireHome = async (
   { clusterId, topicPrefix }: Settings,
   { redis, admin }: { readonly redis: Redis; readonly admin: Admin },
 ): Promise<Home> => {
-  const { clusterId: kafka } = await admin.describeCluster().catch((error: unknown) => {
-    throw adminFailure('cannot ask Kafka for the id of its cluster', error)
-  })
+  const { clusterId: kafka } = await describeCluster(admin)
   const home = { kafka, topicPrefix }
   await claimHome(redis, keysOf(clusterId), home).catch((error: unknown) => {
     if (error instanceof MillraceError) throw error

@@ -4,7 +4,7 @@ import { MillraceError } from '../cluster/errors.ts'
 import type { EventBus } from '../cluster/events.ts'
 import { ensureTopics } from '../cluster/kafka/admin.ts'
 import { kafkaClient, kafkaConfig, type Which } from '../cluster/kafka/client.ts'
-import { asMillraceError } from '../cluster/kafka/failures.ts'
+import { asMillraceError, isLost } from '../cluster/kafka/failures.ts'
 import { Connections } from '../cluster/kafka/seam.ts'
 import { Topology } from '../cluster/kafka/topology.ts'
 import { type Names, namesOf, type TopicNames } from '../cluster/protocol/names.ts'
@@ -193,8 +193,11 @@ const boundsOf = async (input: Topology, topic: string, { from, to }: HostOption
 
 const requireVerification = async (home: Topology): Promise<void> => {
   for (const nodeId of home.connections.nodeIds()) {
-    const versions = await home.connections.versions(nodeId)
-    if ((versions[ADD_PARTITIONS]?.maxVersion ?? 0) < VERIFIED_VERSION)
+    // One that has just gone is still named by the others.
+    const versions = await home.connections.versions(nodeId).catch((error: unknown) => {
+      if (!isLost(error)) throw error
+    })
+    if (versions && (versions[ADD_PARTITIONS]?.maxVersion ?? 0) < VERIFIED_VERSION)
       throw new MillraceError(
         'kafka-too-old',
         `broker ${nodeId} lacks AddPartitionsToTxn v${VERIFIED_VERSION}: a zombie's late write could join its successor's transaction`,

@@ -75,10 +75,7 @@ const allowedOn = async (
   topics: readonly string[],
 ): Promise<ReadonlyMap<string, number | 'unseen'>> => {
   if (topics.length === 0) return new Map()
-  const reply = await topology.connections.call(
-    nodeOf(topology),
-    metadataRequest(topics, { operations: true }),
-  )
+  const reply = await topology.askAny(metadataRequest(topics, { operations: true }))
   return new Map(
     reply.topics.flatMap(({ topic, code, operations }): readonly (readonly [string, number | 'unseen'])[] => {
       if (code === CODE.topicAuthorization) return [[topic, 'unseen']]
@@ -97,14 +94,8 @@ const refusedOf = async (
   const refused: Acl[] = []
   for (const acl of acls) {
     const name = acl.pattern === 'prefixed' ? `${acl.name}0` : acl.name
-    const { code } = await topology.connections.call(nodeOf(topology), findCoordinatorRequest(name, kind))
+    const { code } = await topology.askAny(findCoordinatorRequest(name, kind))
     if (code === CODE.groupAuthorization || code === CODE.transactionalIdAuthorization) refused.push(acl)
   }
   return refused
-}
-
-const nodeOf = ({ connections }: Topology): number => {
-  const [node] = connections.nodeIds()
-  if (node === undefined) throw new MillraceError('kafka-unreachable', 'no Kafka broker is known')
-  return node
 }

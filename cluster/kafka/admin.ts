@@ -95,9 +95,15 @@ export const plannedTopics = async (admins: Admins, names: Names, settings: Sett
   return { input, slots, wanted: [...wantedTopics(names, input, slots, settings), cluster] }
 }
 
+/** Of several brokers one may have gone that the others still name. */
+export const describeCluster = (admin: Admin) =>
+  insist(() => admin.describeCluster(), isLost).catch((error: unknown) => {
+    throw adminFailure('cannot ask Kafka for its brokers', error)
+  })
+
 /** For a coordinator that serves no pipeline yet: as many replicas as there are brokers, at most 3. */
 export const ensureClusterTopic = async (home: Admin, settings: Settings): Promise<void> => {
-  const { brokers } = await home.describeCluster()
+  const { brokers } = await describeCluster(home)
   const replication = settings.replication ?? Math.min(3, brokers.length)
   const minInsync = settings.minInsyncReplicas ?? Math.max(1, replication - 1)
   await ensure(home, [wantedClusterTopic(clusterTopic(settings.topicPrefix), { replication, minInsync })])
@@ -158,9 +164,11 @@ const create = async (admin: Admin, missing: readonly NewTopic[]): Promise<reado
   }))
   const made: string[] = []
   try {
-    await admin.createTopics({ topics, validateOnly: true, waitForLeaders: false })
-    for (const topic of topics)
-      if (await admin.createTopics({ topics: [topic], waitForLeaders: false })) made.push(topic.topic)
+    await insist(() => admin.createTopics({ topics, validateOnly: true, waitForLeaders: false }), isLost)
+    for (const topic of topics) {
+      const isNew = () => admin.createTopics({ topics: [topic], waitForLeaders: false })
+      if (await insist(isNew, isLost)) made.push(topic.topic)
+    }
   } catch (error) {
     const names = topics.map(({ topic }) => topic).join(', ')
     throw adminFailure(`cannot make ${names}`, error)
@@ -199,7 +207,7 @@ const alter = async (
   const entries = Object.entries(merged).map(([key, value]) => ({ name: key, value }))
   const resources = [{ type: TOPIC, name, configEntries: entries }]
   try {
-    await admin.alterConfigs({ validateOnly: false, resources })
+    await insist(() => admin.alterConfigs({ validateOnly: false, resources }), isLost)
   } catch (error) {
     const wished = Object.entries(changes).map(([key, value]) => `${key}=${value}`)
     throw adminFailure(`cannot set ${wished.join(', ')} on topic ${name}`, error)

@@ -11,16 +11,15 @@ import {
   type Isolation,
   LATEST,
   listOffsetsRequest,
-  type Metadata,
   metadataRequest,
   type PartitionMetadata,
   type TopicMetadata,
 } from './requests/metadata.ts'
-import type { Connections } from './seam.ts'
+import type { Connections, RawRequest, Throttled } from './seam.ts'
 
 const REFRESH_PAUSE_MS = 50
 /** A broker that stands still must not keep us from asking the next. */
-const METADATA_TIMEOUT_MS = 3000
+const ANY_TIMEOUT_MS = 3000
 
 export class Topology {
   readonly connections: Connections
@@ -82,7 +81,7 @@ export class Topology {
   async #ask(): Promise<void> {
     const topics = [...new Set([...this.#wanted, ...this.#topics.keys()])]
     this.#wanted = new Set()
-    const reply = await this.#anyBroker(topics)
+    const reply = await this.askAny(metadataRequest(topics))
     this.#clusterId = reply.clusterId
     for (const topic of topics) this.#topics.delete(topic)
     for (const topic of reply.topics)
@@ -94,16 +93,12 @@ export class Topology {
     if (forbidden) throw new MillraceError('kafka-auth', `Kafka refuses to describe topic ${forbidden.topic}`)
   }
 
-  async #anyBroker(topics: readonly string[]): Promise<Metadata> {
+  /** What any broker can tell: each is asked until one answers. Rejects with the last one's error. */
+  async askAny<T extends Throttled>(request: RawRequest<T>): Promise<T> {
     let last: unknown
-    const request = { ...metadataRequest(topics), timeout: METADATA_TIMEOUT_MS }
-    const nodeIds = this.connections.nodeIds()
-    // Who answered last is asked first.
-    for (const nodeId of nodeIds.sort(
-      (a, b) => Number(b === this.#answered) - Number(a === this.#answered),
-    )) {
+    for (const nodeId of this.nodeIds()) {
       try {
-        const reply = await this.connections.call(nodeId, request)
+        const reply = await this.connections.call(nodeId, { ...request, timeout: ANY_TIMEOUT_MS })
         this.#answered = nodeId
         return reply
       } catch (error) {

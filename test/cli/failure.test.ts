@@ -15,6 +15,13 @@ test('a closer remedy takes the place of the general one', () =>
     'millrace: detail; do this',
   ))
 
+test('a broker that went in the middle of a call is Kafka away, whatever made the call', () => {
+  const error = Object.assign(new Error('connect ECONNREFUSED'), { name: 'KafkaJSConnectionError' })
+  const { line, exitCode } = failureOf(new Error('wrapped', { cause: error }))
+  expect(exitCode).toBe(4)
+  expect(line).toMatch(/^millrace: Kafka did not answer: .*; check MILLRACE_KAFKA_BROKERS/)
+})
+
 test('what nobody foresaw is a fault of our own: one line, code 70', () =>
   expect(failureOf(new TypeError('x is not a function'))).toEqual({
     line: 'millrace: TypeError: x is not a function; run again with --verbose and report it',

@@ -56,3 +56,18 @@ test('of three brokers (replication 3, min.insync.replicas 2) a leader is killed
   expect(written, 'the second load came on top').toBeGreaterThan(backlog)
   expect(await cluster.audit()).toMatchObject({ ...clean, produced: written })
 })
+
+test('of three brokers the first that is named is down when everybody starts', {
+  timeout: 240_000,
+}, async () => {
+  const { redis } = await useServices()
+  await using kafka = await startOwnKafka({ brokers: 3 })
+  const settings = { replication: 3, minInsyncReplicas: 2 }
+  await using cluster = await TestCluster.open({ kafka: kafka.addresses, redis, partitions: 6, settings })
+  await kafka.brokers[0]?.kill()
+  const { workers } = await cluster.start(1)
+  expect(await cluster.produce(5000, { seed: 25 })).toBe(5000)
+  await cluster.drained(90_000)
+  expect(workers.count(/ended \(/)).toBe(0)
+  expect(await cluster.audit()).toMatchObject({ ...clean, produced: 5000 })
+})

@@ -69,10 +69,10 @@ interface ConnectionPool {
   pool: Connection[]
   send(call: InnerCall): Promise<unknown>
 }
-/** One request as kafkajs makes it. */
+/** One request as kafkajs makes it; `parse` throws for what the broker calls an error. */
 interface InnerCall {
-  readonly request: { encode(): Promise<{ readonly buf: Buffer }> }
-  readonly response: unknown
+  readonly request: unknown
+  readonly response: { decode(bytes: Buffer): Promise<unknown>; parse(reply: unknown): Promise<unknown> }
 }
 type MetadataCall = (wanted: { topics: readonly string[]; allowAutoTopicCreation: boolean }) => InnerCall
 type ApiVersions = Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>
@@ -89,22 +89,17 @@ interface InnerBrokerPool {
   readonly brokers: Readonly<Record<string, InnerBroker>>
   readonly seedBroker: InnerBroker
   createSeedBroker(): Promise<void>
-  refreshMetadata(topics: readonly string[]): Promise<unknown>
 }
 interface InnerCluster {
   readonly brokerPool: InnerBrokerPool
   connect(): Promise<void>
   disconnect(): Promise<void>
   refreshMetadata(): Promise<void>
-  metadata(wanted?: { readonly topics?: readonly string[] }): Promise<unknown>
   getNodeIds(): string[]
   findBroker(target: { nodeId: string }): Promise<InnerBroker>
   findGroupCoordinator(target: { groupId: string }): Promise<InnerBroker>
 }
-type InnerClusterConstructor = {
-  new (options: Record<string, unknown>): InnerCluster
-  prototype: InnerCluster
-}
+type InnerClusterConstructor = new (options: Record<string, unknown>) => InnerCluster
 
 const Cluster = require('kafkajs/src/cluster/index.js') as InnerClusterConstructor
 const { createLogger } = require('kafkajs/src/loggers/index.js') as {
@@ -167,35 +162,16 @@ poolPrototype.createSeedBroker = async function (): Promise<void> {
 }
 
 const METADATA_API = 3
-/** By its identity. */
-const NO_TOPICS: readonly string[] = Object.freeze([])
-const noTopicsIfNone = (topics: readonly string[]): readonly string[] =>
-  topics.length > 0 ? topics : NO_TOPICS
-
+const { metadata } = brokerPrototype
 /**
- * Where kafkajs wants to know the brokers alone it asks for every topic of the cluster, and fails if any partition of any of them
- * has no leader: one that nobody has missed for a year would keep all of us from connecting. Asked are the brokers alone now.
- * A list of topics, `cluster.metadata()` without arguments, is what it was.
+ * Where kafkajs wants to know the brokers it asks for all topics of the cluster, and fails if any partition of any of them has no
+ * leader: one that nobody has missed for a year would keep all of us from connecting. Of all topics that is no error now.
  */
-const { refreshMetadata } = poolPrototype
-poolPrototype.refreshMetadata = function (topics): Promise<unknown> {
-  return refreshMetadata.call(this, noTopicsIfNone(topics))
-}
-const { metadata: clusterMetadata } = Cluster.prototype
-Cluster.prototype.metadata = function (wanted): Promise<unknown> {
-  return clusterMetadata.call(this, wanted?.topics && { topics: noTopicsIfNone(wanted.topics) })
-}
-const { metadata: brokerMetadata } = brokerPrototype
-brokerPrototype.metadata = function (topics): Promise<unknown> {
-  if (topics !== NO_TOPICS) return brokerMetadata.call(this, topics)
+brokerPrototype.metadata = function (topics = []): Promise<unknown> {
+  if (topics.length > 0) return metadata.call(this, topics)
   const ask = this.lookupRequest(METADATA_API, metadataRequest)
-  const { request, response } = ask({ topics: [], allowAutoTopicCreation: false })
-  const encode = async () => {
-    const body = await request.encode()
-    body.buf.writeInt32BE(0, 0) // The length of the list: none, where kafkajs has written null, which means all.
-    return body
-  }
-  return this.connectionPool.send({ request: { ...request, encode }, response })
+  const { request, response } = ask({ topics, allowAutoTopicCreation: false })
+  return this.connectionPool.send({ request, response: { ...response, parse: async (reply) => reply } })
 }
 
 export interface OffsetCommit {

@@ -94,12 +94,13 @@ export const connectTopology = async (
 }
 
 const connectKafka = async (settings: Settings, clientId: string) => {
-  const input = await connectTopology(settings, 'input', clientId)
-  const lane = () => connectTopology(settings, 'home', clientId)
-  const home = await lane()
-  const lanes = [home, ...(await Promise.all(Array.from({ length: LANES - 1 }, lane)))] as const
+  const connect = (which: Which) => connectTopology(settings, which, clientId)
+  const input = await connect('input')
+  const home = await connect('home')
+  const further = Array.from({ length: LANES - 1 }, () => connect('home'))
   // Whoever looks whether the flow moves must not wait behind it.
-  const asks = { input: await connectTopology(settings, 'input', clientId), home: await lane() }
+  const [inputAsks, homeAsks, ...lanes] = await Promise.all([connect('input'), connect('home'), ...further])
+  const asks = { input: inputAsks, home: homeAsks }
   await requireVerification(home)
   const admins = {
     input: kafkaClient(settings, 'input').admin(),
@@ -111,10 +112,10 @@ const connectKafka = async (settings: Settings, clientId: string) => {
       admins.input.disconnect(),
       admins.home.disconnect(),
       input.connections.close(),
-      ...[...lanes, asks.input, asks.home].map(({ connections }) => connections.close()),
+      ...[home, ...lanes, inputAsks, homeAsks].map(({ connections }) => connections.close()),
     ])
   }
-  return { input, home, lanes, asks, admins, close }
+  return { input, home, lanes: [home, ...lanes] as const, asks, admins, close }
 }
 
 /** @throws MillraceError whatever keeps a worker from starting, before anything is half made */
